@@ -1,0 +1,100 @@
+"""Diagnostics: one format for every mistake, with a code, a place, a caret and a help line.
+
+Codes: AM0xx syntax, AM1xx names, types and ranges, AM2xx legacy JSON, AM3xx limits, AM4xx study and resources, AM9xx lints.
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Literal
+
+from .source import Source, Span
+
+Severity = Literal["error", "warning", "note"]
+
+
+@dataclass(frozen=True, slots=True)
+class Secondary:
+    """Another place that explains the mistake."""
+
+    span: Span
+    label: str
+
+
+@dataclass(frozen=True, slots=True)
+class Diagnostic:
+    """One mistake or remark.
+
+    `message` stands alone; `label` is short and printed beside the caret; `help` says what to write instead.
+    """
+
+    code: str
+    message: str
+    span: Span
+    label: str = ""
+    help: str = ""
+    severity: Severity = "error"
+    secondary: tuple[Secondary, ...] = ()
+
+
+def nearest(word: str, known: Iterable[str]) -> str | None:
+    """The known word that `word` was probably meant to be, or None."""
+    names = list(known)
+    lowered = {name.lower(): name for name in reversed(names)}
+    if word.lower() in lowered:
+        return lowered[word.lower()]
+    found = difflib.get_close_matches(word, names, n=1, cutoff=0.6)
+    if not found:
+        found = difflib.get_close_matches(word.lower(), lowered, n=1, cutoff=0.6)
+        found = [lowered[name] for name in found]
+    return found[0] if found else None
+
+
+def did_you_mean(word: str, known: Iterable[str]) -> str:
+    """A help sentence naming the nearest known word, or listing all when they are few, or ""."""
+    names = sorted(set(known))
+    best = nearest(word, names)
+    if best is not None:
+        return f"did you mean `{best}`?"
+    return f"known here: {', '.join(names)}" if 0 < len(names) <= 12 else ""
+
+
+def _excerpt(source: Source, span: Span, label: str, width: int) -> list[str]:
+    line, column = source.position(span.start)
+    text = source.line(line).replace("\t", " ")
+    length = max(1, min(span.end - span.start, len(text) - column + 1))
+    caret = " " * (column - 1) + "^" * length + (f" {label}" if label else "")
+    return [f"{line:>{width}} | {text}", f"{'':>{width}} | {caret}".rstrip()]
+
+
+def render(diagnostic: Diagnostic, sources: Mapping[str, Source]) -> str:
+    """`diagnostic` as plain text: header, place, source line with carets, help."""
+    head = f"{diagnostic.severity}[{diagnostic.code}]: {diagnostic.message}"
+    source = sources.get(diagnostic.span.file)
+    out = [head]
+    if source is None:
+        if diagnostic.span.file:
+            out.append(f" --> {diagnostic.span.file}")
+        width = 1
+    else:
+        line, column = source.position(diagnostic.span.start)
+        width = len(str(line))
+        out.append(f"{'':>{width}}--> {source.name}:{line}:{column}")
+        out.append(f"{'':>{width}} |")
+        out += _excerpt(source, diagnostic.span, diagnostic.label, width)
+    for other in diagnostic.secondary:
+        place = sources.get(other.span.file)
+        if place is not None:
+            line, column = place.position(other.span.start)
+            out.append(f"{'':>{width}}::: {place.name}:{line}:{column}")
+            out += _excerpt(place, other.span, other.label, max(width, len(str(line))))
+    if diagnostic.help:
+        out.append(f"{'':>{width}} = help: {diagnostic.help}")
+    return "\n".join(out)
+
+
+def render_all(diagnostics: Iterable[Diagnostic], sources: Mapping[str, Source]) -> str:
+    """All of them, a blank line between two."""
+    return "\n\n".join(render(diagnostic, sources) for diagnostic in diagnostics)

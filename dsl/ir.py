@@ -1,0 +1,332 @@
+"""The intermediate representation: what a program means, without spans, text or Python objects.
+
+A `Program` is a value: it compares by content, travels as msgpack and is stored in the journal. Everything a trial decides is a
+`Point`: one entry per *active* parameter, the index of the alternative for a `Choice`, the number itself for `Real` and `Int`.
+
+Invariants (checked by `validate.py`): parameter ids unique and path-like; parameters topologically ordered, so a condition reads
+only earlier ones; `lo < hi`, `log` implies `lo > 0`; a choice has at least one alternative with one value per target; every
+`Read` refers to an existing parameter and slot; no NaN or infinity anywhere.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias
+
+import msgspec
+
+#: What a configuration value can be once it is data: JSON's types. (msgspec cannot decode a recursive alias, so it sees Any.)
+if TYPE_CHECKING:
+    Value: TypeAlias = "None | bool | int | float | str | list[Value] | dict[str, Value]"
+else:
+    Value = Any
+
+ParamId: TypeAlias = str
+#: One recommendation: parameter id -> alternative index (Choice) or number (Real, Int); inactive parameters are absent.
+Point: TypeAlias = Mapping[ParamId, "int | float"]
+
+IR_VERSION = (1, 0)
+
+
+class Node(msgspec.Struct, frozen=True, tag=True, tag_field="kind"):
+    """Base of every tagged value in the IR."""
+
+
+# -- expressions over parameters, evaluated per trial --------------------------------------------------------------------
+
+
+class Lit(Node, frozen=True):
+    value: Value
+
+
+class ParamRef(Node, frozen=True):
+    """The value that parameter `param` gives to its target number `slot`."""
+
+    param: ParamId
+    slot: int = 0
+
+
+class IsAlt(Node, frozen=True):
+    """True iff `param` is active and its alternative is one of `alts` (indices)."""
+
+    param: ParamId
+    alts: tuple[int, ...]
+
+
+class Unary(Node, frozen=True):
+    op: Literal["-", "not"]
+    operand: Expr
+
+
+class Binary(Node, frozen=True):
+    op: Literal["+", "-", "*", "/", "//", "%", "**", "and", "or", "==", "!=", "<", "<=", ">", ">=", "in", "not in"]
+    left: Expr
+    right: Expr
+
+
+class IfElse(Node, frozen=True):
+    condition: Expr
+    then: Expr
+    otherwise: Expr
+
+
+class ListOf(Node, frozen=True):
+    items: tuple[Expr, ...]
+
+
+class MapOf(Node, frozen=True):
+    entries: tuple[tuple[str, Expr], ...]
+
+
+class Comprehension(Node, frozen=True):
+    """`[body for name in iterable if condition]`"""
+
+    body: Expr
+    name: str
+    iterable: Expr
+    condition: Expr | None
+
+
+class RangeOf(Node, frozen=True):
+    """The integers lo..hi, both inclusive."""
+
+    lo: Expr
+    hi: Expr
+
+
+class Local(Node, frozen=True):
+    """A comprehension's variable."""
+
+    name: str
+
+
+class IndexOf(Node, frozen=True):
+    base: Expr
+    index: Expr
+
+
+class Apply(Node, frozen=True):
+    """A built-in function: abs, min, max, len, sum, floor, ceil, round, sqrt, log2, int, float."""
+
+    function: str
+    args: tuple[Expr, ...]
+
+
+Expr: TypeAlias = (
+    Lit | ParamRef | IsAlt | Unary | Binary | IfElse | ListOf | MapOf | Comprehension | RangeOf | Local | IndexOf | Apply
+)
+
+# -- domains -------------------------------------------------------------------------------------------------------------
+
+
+class Step(msgspec.Struct, frozen=True):
+    """`add`: lo, lo + size, ...; `mul`: lo, lo * size, ...; never above hi."""
+
+    kind: Literal["add", "mul"]
+    size: float
+
+
+class Real(Node, frozen=True):
+    """Floats lo..hi, both inclusive."""
+
+    lo: float
+    hi: float
+    scale: Literal["linear", "log"] = "linear"
+    step: Step | None = None
+
+
+class Int(Node, frozen=True):
+    """Integers lo..hi, both inclusive."""
+
+    lo: int
+    hi: int
+    scale: Literal["linear", "log"] = "linear"
+    step: Step | None = None
+
+
+class Alt(msgspec.Struct, frozen=True):
+    """One alternative. `values`: one per target; a component or a range shows its label there and lives in a `ChoiceNode`."""
+
+    label: str
+    values: tuple[Value, ...]
+
+
+class Choice(Node, frozen=True):
+    """All alternatives are equally likely; `ordered` iff they are strictly increasing numbers."""
+
+    alts: tuple[Alt, ...]
+    ordered: bool = False
+
+
+Domain: TypeAlias = Real | Int | Choice
+
+
+class Param(msgspec.Struct, frozen=True):
+    """One decision of the search.
+
+    `targets`: the configuration paths it sets, dotted, for people and tables; a `let` names itself. `active`: the condition under
+    which it exists (its `when` guards and the alternatives that own it), None for always. `baseline`: one value per target, as the
+    configuration had it, possibly outside the domain. `label`: lr, net, transform or the user's own.
+    """
+
+    id: ParamId
+    domain: Domain
+    targets: tuple[str, ...]
+    baseline: tuple[Value, ...]
+    active: Expr | None = None
+    label: str = ""
+    doc: str = ""
+
+
+# -- configuration tree --------------------------------------------------------------------------------------------------
+
+
+class Const(Node, frozen=True):
+    value: Value
+
+
+class Read(Node, frozen=True):
+    """The value of a parameter at this place. The baseline trial puts `baseline` here, None: the parameter's own."""
+
+    param: ParamId
+    slot: int = 0
+    baseline: Const | None = None
+
+
+class Derived(Node, frozen=True):
+    expr: Expr
+
+
+class Component(Node, frozen=True):
+    """A constructor call. `attrs` are what stands beside name and args: disabled, rank, log_label, ..."""
+
+    cls: str
+    args: dict[str, ConfigNode]
+    attrs: dict[str, ConfigNode] = {}
+    instance: str | None = None
+
+
+class ListNode(Node, frozen=True):
+    items: tuple[ConfigNode, ...]
+
+
+class MapNode(Node, frozen=True):
+    entries: dict[str, ConfigNode]
+
+
+class ChoiceNode(Node, frozen=True):
+    """`nodes[i]` stands here when `param` takes alternative i.
+
+    `baseline` stands here in the baseline trial when the configuration's own value is none of the alternatives.
+    """
+
+    param: ParamId
+    nodes: tuple[ConfigNode, ...]
+    baseline: ConfigNode | None = None
+
+
+class Guarded(Node, frozen=True):
+    """`then` while the guard holds, else `otherwise`, else nothing: the key or the list item is absent."""
+
+    guard: Expr
+    then: ConfigNode
+    otherwise: ConfigNode | None = None
+
+
+ConfigNode: TypeAlias = Const | Read | Derived | Component | ListNode | MapNode | ChoiceNode | Guarded
+
+# -- the study -----------------------------------------------------------------------------------------------------------
+
+
+class Spec(msgspec.Struct, frozen=True):
+    """A named thing of the engine with its arguments: a target, a controller, an executor, a handler."""
+
+    name: str
+    args: dict[str, Value] = {}
+
+
+class Objective(msgspec.Struct, frozen=True):
+    """`metric` is what the job reports under this name."""
+
+    metric: str
+    direction: Literal["maximize", "minimize"]
+
+
+class Require(msgspec.Struct, frozen=True):
+    """Checked before a trial. One that reads an inactive parameter holds."""
+
+    condition: Expr
+    reason: str = ""
+    text: str = ""
+
+
+class Budget(msgspec.Struct, frozen=True):
+    """None: no limit. `trials` counts the baseline in; `target` is a score of the first objective; `patience` is in jobs."""
+
+    trials: int | None = None
+    time_s: float | None = None
+    job_time_s: float | None = None
+    target: float | None = None
+    patience: int | None = None
+
+
+class Worker(msgspec.Struct, frozen=True):
+    """`gpus`: indices into the inherited CUDA_VISIBLE_DEVICES, () for a CPU worker; `threads` for a CPU worker."""
+
+    gpus: tuple[int, ...] = ()
+    threads: int = 1
+
+
+class Study(msgspec.Struct, frozen=True):
+    """`workers` () means one worker with all GPUs, or one per ... as the launcher finds. `keep` None: keep all job folders.
+
+    `out`: where run folders go, None for the default.
+    """
+
+    name: str = ""
+    target: Spec | None = None
+    objectives: tuple[Objective, ...] = ()
+    controller: Spec = Spec("Auto")
+    budget: Budget = Budget()
+    workers: tuple[Worker, ...] = ()
+    seed: int = 0
+    order: Literal["arrival", "fixed"] = "arrival"
+    baseline: bool = True
+    keep: int | None = None
+    out: str | None = None
+    executor: Spec | None = None
+    handlers: tuple[Spec, ...] = ()
+
+
+class Program(msgspec.Struct, frozen=True):
+    """A whole search. `variables`: what `{x}` means, --set and environment.json included, first-level keys excluded.
+
+    `base_dir`: the folder that relative paths of the target are taken from. `files`: what was read, in order.
+    """
+
+    study: Study
+    params: tuple[Param, ...]
+    config: MapNode
+    requires: tuple[Require, ...] = ()
+    variables: dict[str, Value] = {}
+    base_dir: str = "."
+    files: tuple[str, ...] = ()
+    edition: int = 1
+    ir: tuple[int, int] = IR_VERSION
+    digest: str = ""
+
+    def param(self, id: ParamId) -> Param:
+        """The parameter called `id`; KeyError if there is none."""
+        for param in self.params:
+            if param.id == id:
+                return param
+        raise KeyError(id)
+
+    def to_bytes(self) -> bytes:
+        """msgpack, for the journal."""
+        return msgspec.msgpack.encode(self)
+
+    @staticmethod
+    def from_bytes(data: bytes) -> Program:
+        """Inverse of `to_bytes`. ValueError (msgspec's) on anything else."""
+        return msgspec.msgpack.decode(data, type=Program)
