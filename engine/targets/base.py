@@ -1,0 +1,74 @@
+"""What a job trains: the one interface between the engine and training code.
+
+The scheduler makes a `Target` to check the study and to render each job's configuration; the job process makes it again, from the
+same `Spec`, and calls `run`. Importing a target's module must stay cheap (no torch, no MONAI, no user code): only `run` may be heavy.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+from automl_run.dsl.evaluate import Resolved
+from automl_run.dsl.ir import Value
+
+
+class Report(Protocol):
+    """`report(step, dice=0.8)` streams intermediate values and returns True when the job should stop now.
+
+    `checkpoint_dir` is a folder that survives retries of the job. Values are finite floats; a non-finite one ends the job with
+    the cause `diverged`.
+    """
+
+    checkpoint_dir: Path
+
+    def __call__(self, step: int, **metrics: float) -> bool: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """What the job process knows.
+
+    `dir`: the job's folder, `W1_1_J3`, which exists and holds `config/`. `config`: what `Target.render` made. `params`: target path ->
+    value, for logs. `seed`: of this job, from the study's seed and the recommendation. `threads`: CPU threads to train with.
+    `objectives`: metric names the study is about. CUDA_VISIBLE_DEVICES is set already; `gpus` are the study's ids, for logs.
+    """
+
+    name: str
+    dir: Path
+    config: dict[str, Value]
+    params: dict[str, Value]
+    seed: int
+    threads: int
+    gpus: tuple[int, ...]
+    objectives: tuple[str, ...]
+    report: Report
+
+
+#: What a job ends with: the metrics that count, or None: the best value reported for each objective counts.
+Result = Mapping[str, float] | float | None
+
+
+class Target(Protocol):
+    """`config_name`: file name of the rendered configuration in the job's `config/` folder."""
+
+    config_name: str
+
+    def check(self) -> None:
+        """Raises InputError when the target cannot be run at all (a missing folder, file or module). Imports no user code."""
+
+    def render(self, config: dict[str, Resolved]) -> dict[str, Value]:
+        """The configuration of one job as JSON data. Pure."""
+        ...
+
+    def run(self, job: Job) -> Result:
+        """Trains. Runs in the job's own process; whatever it raises is the job's failure.
+
+        JobError names its cause; MemoryError is `oom_host`; anything else is `user_error`.
+        """
+        ...
+
+
+TargetFactory = Callable[[Mapping[str, Value], Path, Mapping[str, Value]], Target]
