@@ -1,3 +1,36 @@
-"""automl-run: the best training recipe for medical-imaging models."""
+"""automl-run: the best training recipe for medical-imaging models.
+
+    import automl_run
+
+    program = automl_run.load("spleen.automl")
+    result = automl_run.run(program, out="runs", run_id="first")
+
+Names are loaded when first used, so that `import automl_run` costs nothing.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING
 
 __version__ = "0.1.0"
+
+if TYPE_CHECKING:
+    from automl_run.dsl.ir import Program
+    from automl_run.dsl.load import load, parse
+    from automl_run.engine.run import run
+
+__all__ = ["Program", "__version__", "load", "parse", "run"]
+
+_HOMES = {
+    "Program": "automl_run.dsl.ir",
+    "load": "automl_run.dsl.load",
+    "parse": "automl_run.dsl.load",
+    "run": "automl_run.engine.run",
+}
+
+
+def __getattr__(name: str) -> object:
+    if name not in _HOMES:
+        raise AttributeError(f"module 'automl_run' has no attribute {name!r}")
+    return getattr(importlib.import_module(_HOMES[name]), name)

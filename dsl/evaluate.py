@@ -107,13 +107,27 @@ def active_ids(program: Program, point: Point | None) -> tuple[str, ...]:
 
 def next_unassigned(program: Program, point: Point) -> ir.Param | None:
     """The first parameter that is active given `point` and has no value there: what a sampler must draw next."""
+    known = _Partial(program, point)
     for param in program.params:
-        if param.id in point:
-            continue
-        known = _Partial(program, point)
-        if known.active(param):
+        if param.id not in point and known.active(param):
             return param
     return None
+
+
+def is_active(program: Program, point: Point, param: ir.Param) -> bool:
+    """Whether `param` exists, given the values in `point`; false while its condition reads a parameter that has none."""
+    return _Partial(program, point).active(param)
+
+
+def build_point(program: Program, choose: Callable[[ir.Param], int | float]) -> dict[str, int | float]:
+    """A point made in one pass, in the program's order: `choose` is asked once for each parameter that is active by then."""
+    known = _Partial(program, {})
+    point: dict[str, int | float] = {}
+    for param in program.params:
+        if known.active(param):
+            point[param.id] = choose(param)
+            known.add(param, point[param.id])
+    return point
 
 
 class _Partial(Assignment):
@@ -128,6 +142,9 @@ class _Partial(Assignment):
 
     def active(self, param: ir.Param) -> bool:
         return self._is_active(param)
+
+    def add(self, param: ir.Param, chosen: int | float) -> None:
+        self._assign(param, chosen)
 
 
 def infeasible_because(program: Program, point: Point | None) -> str | None:

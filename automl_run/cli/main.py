@@ -1,0 +1,61 @@
+"""Entry point: picks the subcommand, catches the error tree once, turns outcomes into exit codes.
+
+    0 done    1 the run failed or found nothing    2 bad input, nothing started, nothing written    130 interrupted, resumable
+
+Only the chosen subcommand's module is imported, so that `--help`, `--version` and `check` stay free of torch.
+"""
+
+from __future__ import annotations
+
+import importlib
+import sys
+from collections.abc import Sequence
+
+from automl_run import __version__
+from automl_run.errors import AutoMLError, InputError
+
+#: subcommand -> what it does, in the order the help prints them. Each is `automl_run.cli.<name>.main(argv) -> exit code`.
+COMMANDS = {
+    "check": "read a program, print its parameters or its mistakes",
+    "resume": "go on with an interrupted run",
+    "show": "print the table of a run, living or ended",
+}
+
+USAGE = f"""automl-run {__version__}: finds the best training recipe for medical-imaging models.
+
+usage: automl-run FILE.automl [options]               run a search
+       automl-run -m MMAR_ROOT [--set k=v ...]        run a Clara MMAR, as Clara Train did
+       automl-run COMMAND ...
+
+commands:
+{chr(10).join(f"  {name:<8} {text}" for name, text in COMMANDS.items())}
+
+`automl-run run --help` lists the options of a run, `automl-run COMMAND --help` those of a command.
+"""
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """The exit code for the command line `argv` (default: the process's own)."""
+    args = list(sys.argv[1:] if argv is None else argv)
+    if not args or args[0] in ("-h", "--help"):
+        print(USAGE, end="")
+        return 0 if args else 2
+    if args[0] == "--version":
+        print(f"automl-run {__version__}")
+        return 0
+    command, rest = (args[0], args[1:]) if args[0] in COMMANDS or args[0] == "run" else ("run", args)
+    module = importlib.import_module(f"automl_run.cli.{command}")
+    try:
+        return int(module.main(rest))
+    except InputError as error:
+        print(error, file=sys.stderr)
+        return 2
+    except AutoMLError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        return 130
+    except BrokenPipeError:
+        # The reader of our output went away (`automl-run show | head`): nothing is left to say, and the interpreter must not try.
+        sys.stderr.close()
+        return 0

@@ -1,0 +1,39 @@
+"""Arguments that several subcommands share."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Sequence
+from pathlib import Path
+
+from automl_run.errors import InputError
+
+
+class Parser(argparse.ArgumentParser):
+    """argparse, with `InputError` instead of an exit, so that a wrong option is reported like every other wrong input."""
+
+    def error(self, message: str) -> None:  # type: ignore[override]
+        raise InputError(f"error: {message}\nusage: {self.format_usage().removeprefix('usage: ').strip()}")
+
+
+def add_run_options(parser: argparse.ArgumentParser) -> None:
+    """What both forms of a run take."""
+    parser.add_argument(
+        "--out", type=Path, metavar="DIR", help="where run folders go (default: runs/ beside the file, automl/ in an MMAR)"
+    )
+    parser.add_argument("--trace", choices=("file", "console", "both"), default=None, help="where trace.log goes (default: file)")
+    parser.add_argument("--engine-trace", action="store_true", help="trace the engine's messages too")
+    parser.add_argument("--json", action="store_true", help="print one JSON document on stdout, everything else on stderr")
+
+
+def split_pair(text: str) -> tuple[str, str]:
+    """`PATH=EXPR` as a pair; InputError without `=`."""
+    path, sign, value = text.partition("=")
+    if not sign or not path.strip():
+        raise InputError(f"error: `--set {text}` is not PATH=EXPR, for example --set study.budget.trials=40")
+    return path.strip(), value.strip()
+
+
+def is_legacy(argv: Sequence[str]) -> bool:
+    """True for Clara's form, the one with `-m MMAR_ROOT`."""
+    return any(arg == "-m" or arg.startswith("-m=") or (arg.startswith("-m") and not arg.startswith("--")) for arg in argv)

@@ -1,0 +1,61 @@
+"""From arguments to a checked program: the step that `check` and `run` share."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+
+from automl_run.cli.options import split_pair
+from automl_run.dsl.diagnostics import render_all
+from automl_run.dsl.ir import Program
+from automl_run.dsl.legacy import Settings, parse_settings
+from automl_run.dsl.load import Checked, check, load_mmar
+from automl_run.errors import InputError, ProgramError
+
+
+def add_source(parser: argparse.ArgumentParser, *, legacy: bool) -> None:
+    """The program's arguments, in the form with FILE or in Clara's form."""
+    if legacy:
+        parser.add_argument("-m", dest="mmar", type=Path, required=True, metavar="MMAR_ROOT", help="root of the MMAR")
+        parser.add_argument("--automlconf", metavar="F", help="AutoML config in the MMAR's config/ (default: config_automl.json)")
+        parser.add_argument(
+            "--set", dest="pairs", nargs="*", action="extend", default=[], metavar="K=V",
+            help="run_id, workers, trainconf, traceout, engTrace; a dotted path of the config; any other becomes {K}; a later one wins",
+        )  # fmt: skip
+    else:
+        parser.add_argument(
+            "file", type=Path, metavar="FILE", help="an .automl program or a Clara training config with `search` sections"
+        )
+        parser.add_argument(
+            "--set",
+            dest="pairs",
+            action="append",
+            default=[],
+            metavar="PATH=EXPR",
+            help="a value or a domain on top of the file; repeatable",
+        )
+
+
+def read(args: argparse.Namespace) -> tuple[Checked, Settings]:
+    """The checked program and the legacy settings (empty ones for the form with FILE).
+
+    Raises InputError for wrong arguments; what is wrong in files is in the diagnostics.
+    """
+    if "mmar" in args:
+        settings = parse_settings(args.pairs)
+        return load_mmar(args.mmar, automlconf=args.automlconf, settings=settings), settings
+    if not args.file.is_file():
+        raise InputError(
+            f"error: no file `{args.file}`" + (" (it is a folder; an MMAR is given with -m)" if args.file.is_dir() else "")
+        )
+    return check(args.file, sets=[split_pair(pair) for pair in args.pairs]), parse_settings([])
+
+
+def program_of(checked: Checked) -> Program:
+    """The program; warnings and notes are printed to stderr. ProgramError when there are errors."""
+    if checked.program is None:
+        raise ProgramError(checked.diagnostics, render_all(checked.diagnostics, checked.sources))
+    if checked.diagnostics:
+        print(render_all(checked.diagnostics, checked.sources), file=sys.stderr)
+    return checked.program

@@ -1,0 +1,47 @@
+"""`automl-run FILE.automl` and `automl-run -m MMAR_ROOT`: run a search."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Sequence
+
+from automl_run.cli.options import Parser, add_run_options, is_legacy
+from automl_run.cli.read import add_source, program_of, read
+
+
+def main(argv: Sequence[str]) -> int:
+    legacy = is_legacy(argv)
+    parser = Parser(prog="automl-run", description="Run a search.")
+    add_source(parser, legacy=legacy)
+    if not legacy:
+        parser.add_argument("--run-id", metavar="ID", help="name of this run; unique in its folder (default: the study's name)")
+        parser.add_argument("--workers", metavar="SPEC", help="GPUs per worker: 0:1 two workers, 0,1:2,3 two with two GPUs each")
+    add_run_options(parser)
+    args = parser.parse_args(argv)
+    checked, settings = read(args)
+    program = program_of(checked)
+
+    # Imported late: reading and refusing a program must not wait for the engine.
+    from automl_run.dsl.legacy import parse_workers
+    from automl_run.engine.report.live import LiveTable
+    from automl_run.engine.report.table import final_table
+    from automl_run.engine.run import RunOptions, run_study
+
+    workers = settings.workers if legacy else parse_workers(args.workers) if args.workers else None
+    options = RunOptions(
+        out=args.out,
+        run_id=settings.run_id if legacy else args.run_id,
+        workers=workers,
+        trace=args.trace or settings.trace,
+        engine_trace=args.engine_trace or settings.engine_trace,
+    )
+    if legacy:
+        print(f"AutoML config: {args.automlconf or 'config_automl.json'}", file=sys.stderr)
+    observer = LiveTable(stream=sys.stderr if args.json else sys.stdout)
+    result = run_study(program, options, observer)
+    if args.json:
+        print(json.dumps(result.summary, indent=2))
+    else:
+        print(final_table(result.summary, result.folder))
+    return result.exit_code

@@ -1,0 +1,189 @@
+"""From the place where a parse failed to what the author probably meant.
+
+The parser's states say little about that: one mistake fails in many of them. So the words of the statement at fault are
+looked at instead, by the rules of `mistakes.py`; what none of them knows becomes "unexpected ..., expected ...".
+"""
+
+from __future__ import annotations
+
+import unicodedata
+from dataclasses import dataclass
+
+import lark
+
+from .diagnostics import Diagnostic, Secondary
+from .expected import expectation
+from .mistakes import RULES, Situation
+from .outline import BracketProblem, Outline, Statement, Word, outline, words_of
+from .source import Source, Span
+
+_CLOSER = {"(": ")", "[": "]", "{": "}"}
+_QUOTES = 'strings use double quotes: "..."'
+_STRANGE = {
+    **dict.fromkeys("'\u2018\u2019\u201c\u201d`", _QUOTES),
+    ";": "a statement ends with its line, or at a comma inside { }",
+    "&": "both conditions: `and`",
+    "!": "the opposite: `not`",
+    "^": "a power is `**`",
+    "\\": "a statement goes on inside brackets, after an operator, and in a line that begins with `|` or `~`",
+    "\u2026": "a range is written `1..3`",
+    **dict.fromkeys("\u2010\u2011\u2012\u2013\u2014\u2212", "write a plain `-`"),
+    "\u2264": "write `<=`",
+    "\u2265": "write `>=`",
+    "\u2260": "write `!=`",
+    "\u00d7": "write `*`",
+    "\u00b7": "write `*`",
+    "$": 'a variable is written in a string: "{NAME}"',
+    "@": "an attribute is written `@name`, without a blank",
+    "\r": "end lines with LF or CR LF",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Mistake:
+    """A diagnostic, and the parts of the text to leave out of the next round."""
+
+    diagnostic: Diagnostic
+    regions: tuple[tuple[int, int], ...]
+
+
+def find_before_parsing(source: Source) -> Mistake | None:
+    """The first mistake in the words themselves: a strange character, an open string, a bracket without its partner."""
+    found = outline(source.text)
+    bracket = found.problems[0] if found.problems else None
+    word = _bad_word(source, found)
+    if word is not None and (bracket is None or word.span.start <= bracket.word.start):
+        return Mistake(word, _region(source.text, found, word.span.start))
+    if bracket is not None:
+        return _bracket_mistake(source, found, bracket)
+    return None
+
+
+def explain(source: Source, error: lark.UnexpectedInput, start: str) -> Mistake:
+    """What is wrong where the parser stopped. `start` is the entry point of the grammar."""
+    at = error.pos_in_stream if isinstance(error, lark.UnexpectedCharacters) else None
+    if isinstance(error, lark.UnexpectedToken):
+        at = error.token.start_pos
+        if error.token.type == "$END":
+            at = None
+    found = outline(source.text)
+    if at is None:
+        at = len(source.text.rstrip())
+    statement = found.statement_at(at)
+    if statement is None:
+        span = Span(source.name, 0, 0)
+        return Mistake(Diagnostic("AM007", "there is nothing here", span), ((0, len(source.text)),))
+    situation = Situation(source, found, statement, at, start == "start")
+    for rule in RULES:
+        verdict = rule(situation)
+        if verdict is not None:
+            return Mistake(verdict.diagnostic, verdict.regions or _of_statement(statement))
+    expected = expectation(error)
+    shown = f"`{situation.word.text}`" if situation.word else "end of line" if situation.is_file else "end of text"
+    message = f"unexpected {shown}" + (f", expected {expected}" if expected else "")
+    return Mistake(Diagnostic("AM009", message, situation.span()), _of_statement(statement))
+
+
+# -- words ------------------------------------------------------------------------------------------------------------------
+
+
+def _bad_word(source: Source, found: Outline) -> Diagnostic | None:
+    touching = _touching_hash(source)
+    for word in found.words:
+        if touching is not None and touching.span.start < word.start:
+            return touching
+        if word.kind == "open_string":
+            span = Span(source.name, word.start, word.start + 1)
+            return Diagnostic("AM003", "this string is never closed", span, "opened here", 'add `"` in the same line')
+        if word.kind == "strange":
+            return _strange(source, word)
+    return touching
+
+
+def _strange(source: Source, word: Word) -> Diagnostic:
+    char = word.text
+    shown = char if char.isprintable() and not char.isspace() else f"U+{ord(char):04X} {unicodedata.name(char, 'CONTROL')}"
+    help = _STRANGE.get(char, "")
+    if not help and (char.isalpha() or char.isdigit()):
+        help = "names are made of the letters a to z and A to Z, digits and `_`; any text may stand in a string"
+    elif not help and char.isspace():
+        help = "write a plain blank"
+    return Diagnostic("AM008", f"unexpected character `{shown}`", Span(source.name, word.start, word.end), help=help)
+
+
+def _touching_hash(source: Source) -> Diagnostic | None:
+    """`Scale#Mine`, the name of an instance in a legacy file, must not become a silent comment."""
+    before: Word | None = None
+    previous: Word | None = None
+    for word in words_of(source.text):
+        is_unit = before is not None and previous is not None and before.kind == "number" and before.end == previous.start
+        if word.kind == "comment" and previous is not None and previous.kind == "name" and previous.end == word.start and not is_unit:
+            instance = word.text[1:].split()[0].split(".")[0] if word.text[1:].split() else ""
+            span = Span(source.name, word.start, word.start + 1)
+            help = f'the instance is addressed `["{instance}"]`; ' if instance and not word.text[1].isspace() else ""
+            return Diagnostic("AM017", "`#` touches a name", span, help=f"{help}a comment needs a blank before it")
+        before, previous = previous, word
+    return None
+
+
+# -- brackets ---------------------------------------------------------------------------------------------------------------
+
+
+def _bracket_mistake(source: Source, found: Outline, problem: BracketProblem) -> Mistake:
+    word = problem.word
+    span = Span(source.name, word.start, word.end)
+    if problem.kind == "unclosed":
+        closer = _CLOSER[word.text]
+        diagnostic = Diagnostic("AM003", f"this `{word.text}` is never closed", span, "opened here", f"add `{closer}`")
+    elif problem.opener is not None:
+        opener = problem.opener
+        also = (Secondary(Span(source.name, opener.start, opener.end), "opened here"),)
+        message = f"`{word.text}` cannot close `{opener.text}`"
+        diagnostic = Diagnostic("AM004", message, span, help=f"write `{_CLOSER[opener.text]}`", secondary=also)
+    else:
+        diagnostic = Diagnostic("AM004", f"this `{word.text}` closes nothing", span, help="remove it, or open it before")
+        if problem.statement_start == word.start:
+            return Mistake(diagnostic, ((word.start, word.end),))
+    if problem.kind == "unclosed" and word.text == "{" and any(each.end == word.end for each in found.statements):
+        return Mistake(diagnostic, ((problem.statement_start, word.end),))  # a block: its body stays
+    return Mistake(diagnostic, (_paragraph(source.text, found, problem.statement_start),))
+
+
+def _region(text: str, found: Outline, offset: int) -> tuple[tuple[int, int], ...]:
+    statement = found.statement_at(offset)
+    if statement is None:
+        return ((offset, offset + 1),)
+    return (_paragraph(text, found, statement.start),) if found.problems else _of_statement(statement)
+
+
+def _of_statement(statement: Statement) -> tuple[tuple[int, int], ...]:
+    regions = [(statement.start, statement.end)]
+    if statement.closing is not None:
+        regions.append((statement.closing.start, statement.closing.end))
+    return tuple(regions)
+
+
+def _paragraph(text: str, found: Outline, start: int) -> tuple[int, int]:
+    """From a statement to the end of the lines that are indented more than it, where brackets say nothing sure."""
+    indent = start - (text.rfind("\n", 0, start) + 1)
+    end = _line_end(text, start)
+    while end < len(text):
+        line = text[end + 1 : _line_end(text, end + 1)]
+        content = line.lstrip(" \t")
+        if content.strip() and len(line) - len(content) <= indent and content[0] not in ")]}|~":
+            break
+        if content.startswith("}") and len(line) - len(content) < indent:
+            break
+        end = _line_end(text, end + 1)
+    depth = 0
+    for word in found.words:
+        if start <= word.start < end and word.kind == "sign" and word.text in "{}":
+            depth += 1 if word.text == "{" else -1
+            if depth < 0:
+                return start, word.start
+    return start, end
+
+
+def _line_end(text: str, start: int) -> int:
+    end = text.find("\n", start)
+    return len(text) if end < 0 else end

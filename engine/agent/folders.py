@@ -1,0 +1,114 @@
+"""A job's folder: where an attempt lives, and files that are whole or absent."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+from pathlib import Path
+
+import msgspec
+
+from automl_run.dsl.ir import Spec, Value
+
+JOB_FILE = "job.json"
+LOG_FILE = "log.txt"
+RESULT_FILE = "result.json"
+CHECKPOINTS = "checkpoints"
+
+_SAFE_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.+-]{0,199}")
+_TAIL_BYTES = 4096
+_TAIL_LINES = 20
+
+
+class JobSpec(msgspec.Struct, frozen=True):
+    """Everything a job process needs beside its rendered configuration; kept as `job.json`, so that a job can be run by hand.
+
+    `variables`, `base_dir`: what the target is made with. `allow_modules`: modules of the user's that components may come from.
+    """
+
+    job: str
+    fence: int
+    target: Spec
+    config_name: str
+    params: dict[str, Value]
+    seed: int
+    objectives: tuple[str, ...]
+    gpus: tuple[int, ...]
+    threads: int
+    base_dir: str
+    variables: dict[str, Value] = {}
+    allow_modules: tuple[str, ...] = ()
+    time_limit_s: float | None = None
+
+
+def is_safe_name(name: str) -> bool:
+    """True iff `name` is one component of a path that stays in its folder: names come from the wire."""
+    return _SAFE_NAME.fullmatch(name) is not None
+
+
+def attempt_dir(run_dir: Path, job: str, fence: int) -> Path:
+    """The folder of this attempt: the job's own for its first, `attempt_<fence>` in it for the others. It need not exist yet."""
+    folder = run_dir / job
+    first = read_job_spec(folder)
+    return folder if first is None or first.fence == fence else folder / f"attempt_{fence}"
+
+
+def checkpoint_dir(run_dir: Path, job: str) -> Path:
+    """Shared by all attempts of a job."""
+    return run_dir / job / CHECKPOINTS
+
+
+def read_job_spec(folder: Path) -> JobSpec | None:
+    """None where there is no readable one."""
+    try:
+        return msgspec.json.decode((folder / JOB_FILE).read_bytes(), type=JobSpec)
+    except (OSError, msgspec.MsgspecError):
+        return None
+
+
+def prepare(run_dir: Path, spec: JobSpec, config: dict[str, Value]) -> Path:
+    """Makes the attempt's folder, with its configuration; `job.json` comes last. OSError when it cannot be written."""
+    folder = attempt_dir(run_dir, spec.job, spec.fence)
+    (folder / "config").mkdir(parents=True, exist_ok=True)
+    checkpoint_dir(run_dir, spec.job).mkdir(exist_ok=True)
+    text = json.dumps(config, indent=4, ensure_ascii=False, allow_nan=False)
+    write_atomically(folder / "config" / spec.config_name, (text + "\n").encode(errors="surrogatepass"))
+    write_atomically(folder / JOB_FILE, msgspec.json.format(msgspec.json.encode(spec), indent=2) + b"\n")
+    return folder
+
+
+def write_atomically(path: Path, data: bytes, sync: bool = False) -> None:
+    """`path` has its old content or all of `data`; with `sync` it is on the disk when this returns."""
+    temporary = path.with_name(f".{path.name}.{os.getpid()}")
+    try:
+        with temporary.open("wb") as file:
+            file.write(data)
+            if sync:
+                file.flush()
+                os.fsync(file.fileno())
+        temporary.replace(path)
+    except OSError:
+        temporary.unlink(missing_ok=True)
+        raise
+    if sync:
+        folder = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY)
+        try:
+            os.fsync(folder)
+        finally:
+            os.close(folder)
+
+
+def log_tail(folder: Path) -> str:
+    """The last lines of the log, at most 20 lines and 4 KiB; "" if there is none."""
+    try:
+        with (folder / LOG_FILE).open("rb") as file:
+            size = file.seek(0, os.SEEK_END)
+            file.seek(max(0, size - _TAIL_BYTES))
+            data = file.read(_TAIL_BYTES)
+    except OSError:
+        return ""
+    lines = data.decode(errors="replace").splitlines()
+    if size > _TAIL_BYTES and len(lines) > 1:
+        lines = lines[1:]
+    return "\n".join(lines[-_TAIL_LINES:])

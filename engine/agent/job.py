@@ -1,0 +1,187 @@
+"""The job process: makes the target, calls its `run`, and says how it ended.
+
+Started by fork from a keeper, or by hand from what an attempt left in its folder, with nothing but the terminal around it:
+
+    python -m automl_run.engine.agent.job runs/a/W1_1_J3
+"""
+
+from __future__ import annotations
+
+import argparse
+import atexit
+import json
+import os
+import signal
+import sys
+import threading
+import traceback
+from collections.abc import Mapping
+from pathlib import Path
+from types import FrameType
+from typing import NoReturn
+
+import msgspec
+
+from automl_run.dsl.ir import Value
+from automl_run.engine.targets.base import Job
+from automl_run.engine.targets.failures import cause_of_exception, describe
+from automl_run.engine.targets.registry import make_target
+from automl_run.engine.targets.seeding import seed_libraries
+from automl_run.engine.wire.connection import Connection
+from automl_run.engine.wire.messages import ToAgent
+from automl_run.errors import InputError, JobError
+
+from .environment import job_environment
+from .folders import CHECKPOINTS, JobSpec, read_job_spec
+from .outcome import Ending
+from .report import ChannelReport, metric_values
+
+
+class StopNow(BaseException):
+    """SIGTERM for a job that was already asked to stop: its grace is over. `except Exception` must let it pass."""
+
+
+def run_job(spec: JobSpec, folder: Path, channel: Connection[ToAgent] | None) -> Ending:
+    """Runs the target in this process, which becomes the job's: its environment, working directory and signals are changed.
+
+    Never raises; a traceback goes to stderr.
+    """
+    report: ChannelReport | None = None
+    try:
+        os.environ.update(job_environment(spec.gpus, spec.threads, spec.seed, os.environ))
+        job_dir = folder if folder.name == spec.job else folder.parent
+        report = ChannelReport(channel, spec.job, spec.fence, job_dir / CHECKPOINTS)
+        return _run(spec, folder, report)
+    except StopNow:
+        return Ending(stopped=True)
+    except BaseException as error:
+        if isinstance(error, SystemExit) and error.code in (None, 0) and report is not None and report.failure is None:
+            return Ending(stopped=report.told_to_stop)
+        return _failed(error, report)
+
+
+def _run(spec: JobSpec, folder: Path, report: ChannelReport) -> Ending:
+    config: dict[str, Value] = json.loads((folder / "config" / spec.config_name).read_bytes())
+    os.environ["AUTOML_JOB_DIR"] = str(folder)
+    os.environ["AUTOML_CHECKPOINT_DIR"] = str(report.checkpoint_dir)
+    os.environ["AUTOML_ALLOW_MODULES"] = ",".join(spec.allow_modules)
+    os.chdir(spec.base_dir)
+    signal.signal(signal.SIGTERM, _StopOnTerm(report))
+    seed_libraries(spec.seed)
+    target = make_target(spec.target, Path(spec.base_dir), spec.variables)
+    result = target.run(
+        Job(
+            name=spec.job,
+            dir=folder,
+            config=config,
+            params=spec.params,
+            seed=spec.seed,
+            threads=spec.threads,
+            gpus=spec.gpus,
+            objectives=spec.objectives,
+            report=report,
+        )
+    )
+    if report.failure is not None:
+        raise report.failure
+    values = final_values(result, spec.objectives, report.reported)
+    return Ending(values=values, stopped=report.told_to_stop)
+
+
+class _StopOnTerm:
+    """The first SIGTERM asks the training code to stop at its next report; one after a stop was asked for interrupts it."""
+
+    def __init__(self, report: ChannelReport) -> None:
+        self._report = report
+
+    def __call__(self, number: int, frame: FrameType | None) -> None:
+        if self._report.stop_asked:
+            raise StopNow
+        self._report.ask_to_stop()
+
+
+def _failed(error: BaseException, report: ChannelReport | None) -> Ending:
+    if report is not None and report.failure is not None:
+        error = report.failure
+    cause, message = cause_of_exception(error)
+    # The error of a user's file or of a metric says all; what stands above it in the stack is ours.
+    if isinstance(error, (InputError, JobError)) and error.__cause__ is None:
+        print(f"automl-run: {message}", file=sys.stderr, flush=True)
+    else:
+        try:
+            traceback.print_exception(error)
+        except Exception as unprintable:
+            print(f"automl-run: {describe(error)} (no traceback: {unprintable})", file=sys.stderr, flush=True)
+    code = error.code if isinstance(error, SystemExit) and isinstance(error.code, int) else 1
+    return Ending(cause=cause, message=message, code=code)
+
+
+def final_values(result: object, objectives: tuple[str, ...], reported: set[str]) -> dict[str, float]:
+    """What `Target.run` returned, as metrics. {}: the best reported values count.
+
+    TypeError for a result of the wrong type or without an objective; JobError `diverged` for NaN and infinities.
+    """
+    names = ", ".join(f"`{name}`" for name in objectives)
+    if result is None:
+        return {}
+    if isinstance(result, Mapping):
+        values = metric_values(result, "the returned dict")
+        missing = [name for name in objectives if name not in values and name not in reported]
+        if missing:
+            returned = ", ".join(f"`{name}`" for name in values) or "nothing"
+            raise TypeError(f"the objective `{missing[0]}` was neither returned nor reported; returned: {returned}")
+        return values
+    if isinstance(result, (bool, str, bytes)) or not hasattr(result, "__float__"):
+        expected = "a number" if len(objectives) == 1 else f"a dict with {names}"
+        raise TypeError(f"expected {expected} or None as the result, got {result!r:.100} ({type(result).__name__})")
+    if len(objectives) != 1:
+        raise TypeError(f"one number was returned, but the study has {len(objectives)} objectives: return a dict with {names}")
+    return metric_values({objectives[0]: result}, "the result")
+
+
+def run_forked_job(spec: JobSpec, folder: Path, channel: Connection[ToAgent], outcome_fd: int) -> NoReturn:
+    """The rest of a forked child's life. `outcome_fd`: a pipe to the keeper, which gets one line of JSON."""
+    code = 1
+    try:
+        ending = run_job(spec, folder, channel)
+        code = 0 if ending.cause is None else 1
+        _flush()
+        line = msgspec.json.encode(ending) + b"\n"
+        while line:
+            line = line[os.write(outcome_fd, line) :]
+        signal.signal(signal.SIGTERM, signal.SIG_DFL)
+        # An interpreter's normal end, in its own order: threads, exit functions, buffers. The keeper bounds how long it takes.
+        for thread in threading.enumerate():
+            if thread is not threading.current_thread() and not thread.daemon:
+                thread.join()
+        atexit._run_exitfuncs()
+        _flush()
+    finally:
+        os._exit(code)
+
+
+def _flush() -> None:
+    for stream in (sys.stdout, sys.stderr):
+        try:
+            stream.flush()
+        except (OSError, ValueError):  # a full disk, or the user closed it
+            continue
+
+
+def main(argv: list[str]) -> int:
+    parser = argparse.ArgumentParser(prog="python -m automl_run.engine.agent.job", description="Runs one job again, here, by hand.")
+    parser.add_argument("folder", type=Path, help="a job's folder, such as runs/a/W1_1_J3")
+    folder = parser.parse_args(argv).folder.resolve()
+    spec = read_job_spec(folder)
+    if spec is None:
+        parser.error(f"{folder} holds no job: there is no readable job.json")
+    ending = run_job(spec, folder, None)
+    if ending.cause is not None:
+        print(f"failed ({ending.cause}): {ending.message}", file=sys.stderr)
+        return 1
+    print(f"done: {ending.values or 'the best reported values count'}")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,91 @@
+"""How an attempt ended: what the job says of itself, what its keeper saw, and the one answer from both."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Literal
+
+import msgspec
+
+from automl_run.engine.targets.failures import cause_of_status
+from automl_run.engine.wire.messages import Cause
+
+from .folders import RESULT_FILE, write_atomically
+
+
+class Ending(msgspec.Struct, frozen=True):
+    """What the job process says last, to its keeper. `cause` None: it ended well. `stopped`: because it was told to stop."""
+
+    values: dict[str, float] = {}
+    stopped: bool = False
+    cause: Cause | None = None
+    message: str = ""
+    code: int | None = None
+
+
+class Outcome(msgspec.Struct, frozen=True):
+    """One attempt's end, as `result.json` has it. `cause` None: it ended well. `code`: exit code, or minus the signal."""
+
+    job: str
+    fence: int
+    values: dict[str, float]
+    seconds: float
+    stopped: bool = False
+    cause: Cause | None = None
+    message: str = ""
+    code: int | None = None
+    tail: str = ""
+
+
+class Seen(msgspec.Struct, frozen=True):
+    """What the keeper saw. `code` None: the job was not reaped. `reason`: why the keeper ended it, None if it did not.
+
+    `oom_kills`: how often the kernel killed for lack of memory on this host while the job ran.
+    """
+
+    code: int | None
+    reason: Literal["stop", "timeout", "superseded", "agent_lost"] | None = None
+    stop_asked: bool = False
+    oom_kills: int = 0
+    time_limit_s: float | None = None
+
+
+def conclude(ending: Ending | None, seen: Seen, tail: str) -> Ending:
+    """The one answer. A job's own word counts first, except that a stop nobody asked for is a preemption."""
+    if ending is not None:
+        if ending.stopped and not seen.stop_asked and seen.reason is None:
+            return Ending(cause="preempted", message="the job was told by a signal from outside to stop", code=seen.code)
+        # Code that is interrupted at the end of its grace fails in ways that mean nothing.
+        if ending.cause is None and not ending.stopped:
+            return ending
+        if seen.reason not in ("timeout", "stop"):
+            return ending
+    match seen.reason:
+        case "timeout":
+            return Ending(cause="timeout", message=f"the job ran past its time limit of {seen.time_limit_s:g} s", code=seen.code)
+        case "stop":
+            return Ending(stopped=True, code=seen.code)
+        case "superseded":
+            return Ending(cause="preempted", message="another attempt of this job counts", code=seen.code)
+        case "agent_lost":
+            return Ending(cause="lost", message="the agent of this job was lost", code=seen.code)
+        case None:
+            cause, message = cause_of_status(seen.code, tail, seen.oom_kills)
+            return Ending(cause=cause, message=message, code=seen.code)
+
+
+# -- result.json ----------------------------------------------------------------------------------------------------------
+
+
+def write_outcome(folder: Path, outcome: Outcome) -> None:
+    """On the disk when this returns. OSError when it cannot be written."""
+    write_atomically(folder / RESULT_FILE, msgspec.json.format(msgspec.json.encode(outcome), indent=2) + b"\n", sync=True)
+
+
+def read_outcome(folder: Path, job: str, fence: int) -> Outcome | None:
+    """The outcome of this attempt; None if there is no readable one, or it is another attempt's."""
+    try:
+        outcome = msgspec.json.decode((folder / RESULT_FILE).read_bytes(), type=Outcome)
+    except (OSError, msgspec.MsgspecError):
+        return None
+    return outcome if (outcome.job, outcome.fence) == (job, fence) else None

@@ -1,0 +1,124 @@
+"""`report(step, dice=0.81)`: how training code says how it goes, and hears that it should stop."""
+
+from __future__ import annotations
+
+import math
+import operator
+import select
+import threading
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Final
+
+from automl_run.engine.wire.connection import Connection
+from automl_run.engine.wire.messages import Metric, Progress, Stop, ToAgent
+from automl_run.errors import JobError
+
+_MAX_METRICS: Final = 1000
+_MAX_NAME: Final = 200
+
+
+def metric_values(metrics: Mapping[str, object], where: str = "report") -> dict[str, float]:
+    """`metrics` as finite floats; numpy and torch scalars are numbers, too.
+
+    TypeError for what is no number, JobError `diverged` for NaN and infinities.
+    """
+    values: dict[str, float] = {}
+    if len(metrics) > _MAX_METRICS:
+        raise TypeError(f"{where}: {len(metrics)} metrics at once; {_MAX_METRICS} are allowed")
+    for name, value in metrics.items():
+        if not isinstance(name, str) or len(name) > _MAX_NAME:
+            raise TypeError(f"{where}: the name of a metric is a text of at most {_MAX_NAME} characters, not {name!r:.100}")
+        if isinstance(value, (bool, str, bytes, bytearray)) or not hasattr(value, "__float__"):
+            raise TypeError(f"{where}: `{name}` must be a number, not {value!r} ({type(value).__name__})")
+        try:
+            number = float(value)
+        except (TypeError, ValueError, RuntimeError) as error:
+            raise TypeError(f"{where}: `{name}` must be one number, not {type(value).__name__}: {error}") from error
+        except OverflowError:
+            number = math.inf
+        if not math.isfinite(number):
+            raise JobError("diverged", f"`{name}` became {number}")
+        values[name] = number
+    return values
+
+
+class ChannelReport:
+    """The report of a job process: a socket to its agent. Threads may share it; forked children should not use it.
+
+    `channel` None: the job runs by hand, and what it reports is printed.
+    """
+
+    def __init__(self, channel: Connection[ToAgent] | None, job: str, fence: int, checkpoint_dir: Path) -> None:
+        self.checkpoint_dir = checkpoint_dir
+        #: Every metric that was ever reported.
+        self.reported: set[str] = set()
+        #: True once the training code was told to stop.
+        self.told_to_stop = False
+        #: Set when a report could not be taken: the job has failed whatever its code makes of the exception.
+        self.failure: JobError | None = None
+        self._channel = channel
+        self._job, self._fence = job, fence
+        self._stop = False
+        self._lock = threading.RLock()
+
+    def __call__(self, step: int, **metrics: float) -> bool:
+        """True: stop now. TypeError for a step or a value of the wrong type; JobError `diverged` for NaN and infinities."""
+        try:
+            step = operator.index(step)
+        except TypeError:
+            raise TypeError(f"report: the step must be an integer, not {step!r} ({type(step).__name__})") from None
+        if not -(2**63) <= step < 2**63:
+            raise TypeError(f"report: the step {step} is too large")
+        try:
+            values = metric_values(metrics)
+        except JobError as error:
+            self.failure = error
+            raise
+        with self._lock:
+            if values:
+                self.reported.update(values)
+                self._send(Metric(self._job, self._fence, 0, step, values))
+            self._receive()
+            self.told_to_stop |= self._stop
+            return self._stop
+
+    def progress(self, text: str, fraction: float | None = None) -> None:
+        """For the eye only. `fraction` 0..1."""
+        if fraction is not None and not math.isfinite(fraction):
+            fraction = None
+        with self._lock:
+            self._send(Progress(self._job, self._fence, text[:200], fraction))
+
+    def ask_to_stop(self) -> None:
+        """As if the scheduler had asked: the next report returns True."""
+        self._stop = True
+
+    @property
+    def stop_asked(self) -> bool:
+        """Whether the job should stop, asked without a report; who hears True must obey."""
+        with self._lock:
+            self._receive()
+            self.told_to_stop |= self._stop
+            return self._stop
+
+    def fileno(self) -> int:
+        """Becomes readable when `stop_asked` may have changed; -1 for a job that runs by hand."""
+        return -1 if self._channel is None or self._channel.eof else self._channel.fileno()
+
+    def _send(self, message: Metric | Progress) -> None:
+        if self._channel is None:
+            print(f"report: {message}", flush=True)
+            return
+        self._channel.send(message)
+        # A report waits until the agent has room for it: nothing is dropped, and the agent never holds the job up for long.
+        while self._channel.wants_write and not self._channel.eof:
+            poll = select.poll()
+            poll.register(self._channel.fileno(), select.POLLOUT)
+            poll.poll()
+            self._channel.flush()
+
+    def _receive(self) -> None:
+        if self._channel is not None and not self._channel.eof:
+            for message in self._channel.receive():
+                self._stop |= isinstance(message, Stop)

@@ -1,0 +1,189 @@
+"""`apply(state, fact) -> state`: total over the facts that `decide` makes, pure, and all that replay needs."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
+from typing import assert_never
+
+from automl_run.dsl.ir import Program
+
+from . import facts
+from .causes import IN_A_ROW
+from .facts import AnyFact
+from .state import Job, Recommended, State, WorkerState, better
+
+
+def replay(history: Iterable[AnyFact]) -> State:
+    """The durable state after `history`."""
+    state = State()
+    for fact in history:
+        state = apply(state, fact)
+    return state
+
+
+def apply(state: State, fact: AnyFact) -> State:
+    """The state after `fact`. ValueError (msgspec's) only for a RunStarted that holds no program."""
+    match fact:
+        case facts.RunStarted(run_id, digest, program, at):
+            loaded = Program.from_bytes(program)
+            trials = loaded.study.budget.trials
+            return replace(state, program=loaded, run_id=run_id, digest=digest, created=at, trials=trials, last_at=at)
+        case facts.EpochStarted(epoch, at):
+            elapsed = state.elapsed_before + (max(0.0, state.last_at - state.epoch_at) if state.epoch else 0.0)
+            state = replace(state, epoch=epoch, epoch_at=at, last_at=at, elapsed_before=elapsed)
+            return replace(state, run="running", reason="", draining=False, stopping=None, failures=())
+        case facts.WorkersSet(workers):
+            before = {worker.name: worker for worker in state.workers}
+            named = tuple(
+                replace(before.get(w.name) or WorkerState(w.name, w.gpus, w.threads), gpus=w.gpus, threads=w.threads)
+                for w in workers
+            )
+            return replace(state, workers=named)
+        case facts.TrialsSet(trials):
+            return replace(state, trials=trials)
+        case facts.Interrupted(at):
+            return replace(state, draining=True, run="paused", last_at=at)
+        case facts.Stopping(how, reason, at):
+            return replace(state, stopping=(how, reason), last_at=at)
+        case facts.RunEnded(ended, reason, at):
+            return replace(state, run=ended, reason=reason, last_at=at)
+        case facts.Recommended(index, point, seed_key):
+            new = Recommended(index, point, seed_key)
+            return replace(state, recommended=state.recommended.set(index, new), waiting=(*state.waiting, index))
+        case facts.Assigned():
+            return _assigned(state, fact)
+        case facts.Accepted(name, _, _):
+            return replace(state, jobs=state.jobs.set(name, replace(state.jobs[name], accepted=True)))
+        case facts.Reported(name, _, seq, step, values):
+            job = state.jobs[name]
+            job = replace(job, seq=seq, last_step=step, best=_best_of(state, job.best, values))
+            return replace(state, jobs=state.jobs.set(name, job))
+        case facts.StopAsked(name, _, why):
+            return replace(state, jobs=state.jobs.set(name, replace(state.jobs[name], stop=why)))
+        case facts.AttemptEnded(name, _, seq, cause, message, counted, at):
+            job = state.jobs[name]
+            job = replace(job, state="waiting", seq=seq, lost=job.lost + counted, cause=cause, message=message)
+            state = _released(state, job, at)
+            return replace(state, retry=(*state.retry, name))
+        case facts.Ended():
+            return _ended(state, fact)
+        case facts.WorkerUp(worker, _):
+            return _worker(state, worker, up=True, broken=None)
+        case facts.WorkerDown(worker):
+            return _worker(state, worker, up=False)
+        case facts.WorkerBroken(worker, reason):
+            return _worker(state, worker, up=False, broken=reason)
+        case facts.Asking():
+            return replace(state, asking=True)
+        case facts.Answered(more, exhausted):
+            return replace(state, asking=False, controller_waits=not more, exhausted=exhausted)
+        case _:
+            assert_never(fact)
+
+
+def _assigned(state: State, fact: facts.Assigned) -> State:
+    worker = state.worker(fact.worker)
+    job = Job(
+        name=fact.job,
+        number=fact.number,
+        index=fact.index,
+        worker=fact.worker,
+        fence=fact.fence,
+        seed=fact.seed,
+        state="running",
+        assigned_at=fact.at,
+        gpus=worker.gpus if worker else (),
+        lost=state.jobs[fact.job].lost if fact.job in state.jobs else 0,
+    )
+    new = fact.job not in state.jobs
+    workers = tuple(
+        replace(w, job=fact.job, jobs=w.jobs + new) if w.name == fact.worker else w for w in state.workers
+    )  # fmt: skip
+    recommended = state.recommended.set(fact.index, replace(state.recommended[fact.index], job=fact.job))
+    return replace(
+        state,
+        jobs=state.jobs.set(fact.job, job),
+        recommended=recommended,
+        workers=workers,
+        waiting=tuple(index for index in state.waiting if index != fact.index),
+        retry=tuple(name for name in state.retry if name != fact.job),
+        running=(*state.running, fact.job),
+        last_at=max(state.last_at, fact.at),
+    )
+
+
+def _released(state: State, job: Job, at: float) -> State:
+    """`job` stored, its worker free."""
+    return replace(
+        state,
+        jobs=state.jobs.set(job.name, job),
+        workers=tuple(replace(w, job=None) if w.job == job.name else w for w in state.workers),
+        running=tuple(name for name in state.running if name != job.name),
+        last_at=max(state.last_at, at),
+    )
+
+
+def _ended(state: State, fact: facts.Ended) -> State:
+    job = replace(
+        state.jobs[fact.job],
+        state=fact.state,
+        seq=fact.seq,
+        scores=fact.scores,
+        values=fact.values,
+        cause=fact.cause,
+        message=fact.message,
+        code=fact.code,
+        tail=fact.tail,
+        seconds=fact.seconds,
+    )
+    state = _released(state, job, fact.at)
+    is_best, improves = _compare(state, job)
+    failures = state.failures
+    if fact.state == "failed":
+        failures = (*failures, fact.cause or "")[-IN_A_ROW:]
+    elif fact.state != "infeasible":
+        failures = ()
+    return replace(
+        state,
+        retry=tuple(name for name in state.retry if name != fact.job),
+        ended=state.ended + 1,
+        best=job.name if is_best else state.best,
+        succeeded=state.succeeded + (fact.state in ("done", "stopped")),
+        since_best=0 if improves else state.since_best + (fact.state != "infeasible"),
+        failures=failures,
+        objectives_seen=state.objectives_seen or (fact.state == "done" and fact.scores is not None),
+        controller_waits=False,
+    )
+
+
+def _compare(state: State, job: Job) -> tuple[bool, bool]:
+    """Whether `job` is the best so far, and whether it improves the score.
+
+    A stopped job, whose value is a partial one, is best only while no job is done. Of equal scores the smaller index is best, so
+    that the choice does not depend on which worker was faster.
+    """
+    if not job.scores:
+        return False, False
+    best = state.jobs[state.best] if state.best else None
+    if best is None or not best.scores:
+        return True, True
+    if best.state != job.state:
+        return job.state == "done", job.state == "done"
+    if job.scores[0] == best.scores[0]:
+        return job.index < best.index, False
+    improves = better(job.scores[0], best.scores[0], state.objectives[0].direction)
+    return improves, improves
+
+
+def _best_of(state: State, best: Mapping[str, float], values: Mapping[str, float]) -> Mapping[str, float]:
+    directions = {objective.metric: objective.direction for objective in state.objectives}
+    merged = dict(best)
+    for name, value in values.items():
+        if name not in merged or name not in directions or better(value, merged[name], directions[name]):
+            merged[name] = value
+    return merged
+
+
+def _worker(state: State, name: str, **changes: object) -> State:
+    return replace(state, workers=tuple(replace(w, **changes) if w.name == name else w for w in state.workers))  # type: ignore[arg-type]

@@ -1,0 +1,37 @@
+"""Why jobs fail, and which failures are tried again."""
+
+from __future__ import annotations
+
+from typing import Final, Literal, get_args
+
+from automl_run.engine.wire.messages import Cause
+
+#: Every cause, as the journal and the wire have it.
+CAUSES: Final[tuple[str, ...]] = get_args(Cause)
+
+#: The job did nothing wrong: it is tried again.
+RETRIED: Final[frozenset[str]] = frozenset({"preempted", "lost", "gpu_error"})
+
+#: Attempts a job has before a retried cause becomes its end.
+MAX_ATTEMPTS: Final = 3
+
+#: The study stops when its first jobs fail with one cause, or this many in a row with any.
+FIRST_ALIKE: Final = 3
+IN_A_ROW: Final = 10
+
+#: Why a job was asked to stop; `drain` and `abort` leave it unfinished, to be run again by a resume.
+StopWhy = Literal["pruned", "budget", "drain", "abort"]
+
+EXPLANATION: Final[dict[str, str]] = {
+    "user_error": "the training code raised an error",
+    "diverged": "an objective became infinite or not a number",
+    "oom_host": "the host ran out of memory",
+    "oom_gpu": "the GPU ran out of memory",
+    "gpu_error": "the GPU failed",
+    "stalled": "it neither reported nor logged for too long",
+    "timeout": "it ran past its time limit",
+    "disk_full": "the disk is full",
+    "preempted": "it was told to make way",
+    "lost": "its process or its agent was lost",
+    "internal": "automl-run itself made a mistake",
+}

@@ -1,0 +1,345 @@
+"""`decide(state, input, now) -> (facts, commands)`: every decision of the scheduler, pure.
+
+One tick of the shell is: decide, apply the facts, commit them, then carry out the commands. So nothing is sent that was not stored.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import math
+from collections.abc import Mapping
+from typing import assert_never
+
+from automl_run.engine.controllers.base import Recommendation
+from automl_run.engine.wire import messages as wire
+
+from . import causes, ending, facts
+from . import inputs as on
+from .apply import apply
+from .facts import AnyFact
+from .inputs import Command, Input
+from .state import Job, State
+
+
+def decide(state: State, input: Input, now: float) -> tuple[list[AnyFact], list[Command]]:
+    """What happened and what to do, given that `input` arrived at `now` (seconds since 1970). Does not change `state`."""
+    decision = _Decision(state, now)
+    match input:
+        case on.Began(workers, trials):
+            decision.begin(workers, trials)
+        case on.Received(worker, message):
+            decision.receive(worker, message)
+        case on.AgentCut(worker):
+            if state.worker(worker) is not None:
+                decision.add(facts.WorkerDown(worker))
+        case on.AgentLost(worker, reason):
+            decision.lose_agent(worker, reason)
+        case on.AgentBroken(worker, reason):
+            decision.lose_agent(worker, reason, for_good=True)
+        case on.Answer(recommendations, exhausted):
+            decision.answer(recommendations, exhausted)
+        case on.ControllerFailed(message):
+            decision.add(facts.Answered(more=False, exhausted=True))
+            decision.stop_study("failed", f"the controller failed: {message}")
+        case on.CannotRun():
+            decision.cannot_run(input)
+        case on.Interrupt():
+            decision.interrupt()
+        case on.Woke():
+            pass
+        case _:
+            assert_never(input)
+    decision.go_on()
+    return decision.facts, decision.commands
+
+
+def job_seed(study_seed: int, key: tuple[int, ...]) -> int:
+    """31 bits that depend on the study's seed and the recommendation's key only."""
+    text = ":".join(str(part) for part in (study_seed, *key))
+    return int.from_bytes(hashlib.sha256(text.encode()).digest()[:4], "big") & 0x7FFF_FFFF
+
+
+class _Decision:
+    """Facts and commands so far; `state` has the facts applied already."""
+
+    def __init__(self, state: State, now: float) -> None:
+        self.state = state
+        self.now = now
+        self.facts: list[AnyFact] = []
+        self.commands: list[Command] = []
+
+    def add(self, fact: AnyFact) -> None:
+        self.facts.append(fact)
+        self.state = apply(self.state, fact)
+
+    # -- beginning and end of a scheduler --------------------------------------------------------------------------------
+
+    def begin(self, workers: tuple[facts.NamedWorker, ...], trials: int | None) -> None:
+        for name in self.state.running:
+            job = self.state.jobs[name]
+            # At the time of the last sign of life: nobody worked in between.
+            at = self.state.last_at
+            self.add(facts.AttemptEnded(name, job.fence, job.seq, "lost", "the scheduler ended", counted=False, at=at))
+        if tuple(facts.NamedWorker(w.name, w.gpus, w.threads) for w in self.state.workers) != workers:
+            self.add(facts.WorkersSet(workers))
+        if trials is not None and trials != self.state.trials:
+            self.add(facts.TrialsSet(trials))
+        self.add(facts.EpochStarted(self.state.epoch + 1, self.now))
+        self.go_on()
+        if self.state.run == "running":
+            self.commands += [on.StartAgent(worker.name) for worker in self.state.workers]
+
+    def interrupt(self) -> None:
+        if self.state.draining or self.state.run != "running":
+            return
+        self.add(facts.Interrupted(self.now))
+        self._stop_running("drain")
+
+    def stop_study(self, how: ending.How, reason: str) -> None:
+        if self.state.stopping is None and self.state.run == "running":
+            self.add(facts.Stopping(how, reason, self.now))
+            self._stop_running("budget" if how == "done" else "abort")
+
+    def _stop_running(self, why: causes.StopWhy) -> None:
+        for name in self.state.running:
+            job = self.state.jobs[name]
+            if job.stop is None:
+                self.add(facts.StopAsked(name, job.fence, why))
+                self.commands.append(on.Send(job.worker, wire.Stop(name, job.fence, why)))
+
+    # -- what agents say -------------------------------------------------------------------------------------------------
+
+    def receive(self, worker: str, message: wire.FromAgent) -> None:
+        match message:
+            case wire.Hello():
+                self._hello(worker, message)
+            case wire.Accept(job, fence, pid):
+                if self._current(worker, job, fence) is None:
+                    self._supersede(worker, job, fence)
+                elif not self.state.jobs[job].accepted:
+                    self.add(facts.Accepted(job, fence, pid))
+            case wire.Metric() | wire.Done() | wire.Failed():
+                self._about_attempt(worker, message)
+            case wire.Progress() | wire.Pong() | wire.Bye():
+                pass
+            case _:
+                assert_never(message)
+
+    def _hello(self, worker: str, hello: wire.Hello) -> None:
+        self.add(facts.WorkerUp(worker, hello.pid))
+        self._send(worker, wire.Welcome(wire.PROTOCOL, self.state.epoch, self.state.run_id))
+        alive = set(hello.running)
+        for job, fence in hello.running:
+            if self._current(worker, job, fence) is None:
+                self._supersede(worker, job, fence)
+        known = self.state.worker(worker)
+        if known is not None and known.job is not None:
+            current = self.state.jobs[known.job]
+            if (current.name, current.fence) not in alive:
+                self._fail(current, current.seq, "lost", "its agent does not know it any more", None, "", self._age(current))
+
+    def _about_attempt(self, worker: str, message: wire.Metric | wire.Done | wire.Failed) -> None:
+        known = self.state.jobs.get(message.job)
+        if known is not None and known.fence == message.fence and known.worker == worker and message.seq <= known.seq:
+            # A repetition, also of the message that ended the attempt.
+            self._send(worker, wire.Ack(message.job, message.fence, known.seq))
+            return
+        job = self._current(worker, message.job, message.fence)
+        if job is None:
+            self._supersede(worker, message.job, message.fence)
+            return
+        if message.seq != job.seq + 1:
+            self.commands.append(on.Drop(worker, f"message {message.seq} of {job.name} came after {job.seq}"))
+            return
+        values = {} if isinstance(message, wire.Failed) else message.values
+        infinite = sorted(name for name, value in values.items() if not math.isfinite(value))
+        if infinite:
+            # The job side promises finite values; whatever runs there instead gets a failure, not a score.
+            self._end_failed(job, message.seq, "diverged", f"`{infinite[0]}` is not finite", None, "", self._age(job))
+            if isinstance(message, wire.Metric):
+                self._send(worker, wire.Superseded(job.name, job.fence))
+            else:
+                self._send(worker, wire.Reject("not_finite", job.name, job.fence))
+            return
+        match message:
+            case wire.Metric(name, fence, seq, step, reported):
+                self.add(facts.Reported(name, fence, seq, step, reported))
+            case wire.Done():
+                self._done(job, message)
+            case wire.Failed(_, _, seq, cause, text, code, tail, seconds):
+                self._fail(job, seq, cause, text, code, tail, seconds)
+        self._send(worker, wire.Ack(message.job, message.fence, message.seq))
+
+    def _current(self, worker: str, name: str, fence: int) -> Job | None:
+        """The job, iff this attempt of it is the newest, runs, and runs there."""
+        job = self.state.jobs.get(name)
+        if job is None or job.state != "running" or job.fence != fence or job.worker != worker:
+            return None
+        return job
+
+    def _supersede(self, worker: str, job: str, fence: int) -> None:
+        self._send(worker, wire.Superseded(job, fence))
+
+    def _send(self, worker: str, message: wire.ToAgent) -> None:
+        self.commands.append(on.Send(worker, message))
+
+    def _age(self, job: Job) -> float:
+        return max(0.0, self.now - job.assigned_at)
+
+    # -- ends of attempts and jobs ---------------------------------------------------------------------------------------
+
+    def _done(self, job: Job, message: wire.Done) -> None:
+        if message.stopped and job.stop == "drain":
+            self._void(job, message.seq, "preempted", "the run was interrupted", counted=False)
+            return
+        values = {**job.best, **message.values}
+        missing = [o.metric for o in self.state.objectives if o.metric not in values]
+        scores = None if missing else tuple(values[o.metric] for o in self.state.objectives)
+        if message.stopped:
+            self._end(job, message.seq, "stopped", scores, values, job.stop or "stopped", "", message.seconds)
+        elif missing:
+            reported = ", ".join(f"`{name}`" for name in sorted(values)) or "nothing"
+            text = f"{job.name} never reported `{missing[0]}`; it reported {reported}"
+            first = not self.state.objectives_seen
+            self._end_failed(job, message.seq, "user_error", text, 0, "", message.seconds, values)
+            if first:
+                self.stop_study("failed", text)
+        else:
+            self._end(job, message.seq, "done", scores, values, None, "", message.seconds)
+
+    def _fail(self, job: Job, seq: int, cause: str, text: str, code: int | None, tail: str, seconds: float) -> None:
+        """A failed attempt: void if it was interrupted, a stopped job if it was to stop, else tried again or a failure."""
+        if self.state.draining and (job.stop in ("drain", "abort") or cause in ("lost", "preempted")):
+            self._void(job, seq, "preempted", "the run was interrupted", counted=False)
+        elif job.stop is not None:
+            values = dict(job.best)
+            known = all(o.metric in values for o in self.state.objectives)
+            scores = tuple(values[o.metric] for o in self.state.objectives) if known else None
+            self._end(job, seq, "stopped", scores, values, job.stop, text, seconds)
+        elif cause in causes.RETRIED and job.lost + 1 < causes.MAX_ATTEMPTS:
+            self._void(job, seq, cause, text, counted=True)
+        else:
+            self._end_failed(job, seq, cause, text, code, tail, seconds)
+
+    def _void(self, job: Job, seq: int, cause: str, text: str, *, counted: bool) -> None:
+        self.add(facts.AttemptEnded(job.name, job.fence, seq, cause, text, counted, self.now))
+
+    def _end(
+        self,
+        job: Job,
+        seq: int,
+        state: facts.EndState,
+        scores: tuple[float, ...] | None,
+        values: Mapping[str, float],
+        cause: str | None,
+        text: str,
+        seconds: float,
+        code: int | None = None,
+        tail: str = "",
+    ) -> None:
+        end = facts.Ended(job.name, job.fence, seq, state, scores, dict(values), cause, text, code, tail, seconds, self.now)
+        self.add(end)
+        self.commands.append(on.Observe(ending.outcome(self.state.jobs[job.name])))
+        verdict = ending.after_job(self.state)
+        if verdict is not None:
+            self.stop_study(*verdict)
+
+    def _end_failed(
+        self,
+        job: Job,
+        seq: int,
+        cause: str,
+        text: str,
+        code: int | None,
+        tail: str,
+        seconds: float,
+        values: Mapping[str, float] | None = None,
+    ) -> None:
+        self._end(job, seq, "failed", None, job.best if values is None else values, cause, text, seconds, code, tail)
+
+    def cannot_run(self, input: on.CannotRun) -> None:
+        job = self.state.jobs.get(input.job)
+        if job is None or job.ended or job.fence != input.fence:
+            return
+        self._end(job, job.seq, input.state, None, job.best, input.cause, input.message, self._age(job))
+
+    def lose_agent(self, worker: str, reason: str, *, for_good: bool = False) -> None:
+        known = self.state.worker(worker)
+        if known is None:
+            return
+        self.add(facts.WorkerBroken(worker, reason) if for_good else facts.WorkerDown(worker))
+        if known.job is not None:
+            job = self.state.jobs[known.job]
+            self._fail(job, job.seq, "lost", f"its agent was lost: {reason}", None, "", self._age(job))
+        if for_good:
+            if all(w.broken for w in self.state.workers):
+                self.stop_study("failed", f"no worker can be started: {reason}")
+        elif self.state.run == "running" and not self.state.draining and self.state.stopping is None:
+            self.commands.append(on.StartAgent(worker))
+
+    # -- what to do next -------------------------------------------------------------------------------------------------
+
+    def answer(self, recommendations: tuple[Recommendation, ...], exhausted: bool) -> None:
+        self.add(facts.Answered(more=bool(recommendations), exhausted=exhausted))
+        for new in recommendations:
+            if new.index in self.state.recommended:
+                self.stop_study("failed", f"the controller recommended number {new.index} twice")
+                return
+            self.add(facts.Recommended(new.index, None if new.point is None else dict(new.point), new.seed_key))
+
+    def go_on(self) -> None:
+        """Ends the run, or fills free workers and asks for what is missing."""
+        state = self.state
+        if state.run != "running" or state.draining or state.program is None:
+            return
+        study = state.program.study
+        if state.stopping is None and study.budget.time_s is not None and state.elapsed(self.now) >= study.budget.time_s:
+            self.stop_study("done", f"the time budget of {study.budget.time_s:g} s is spent")
+        if self.state.stopping is not None:
+            for name in self.state.retry:
+                job = self.state.jobs[name]
+                self._end(
+                    job, job.seq, "stopped", None, job.best, "budget", "the study ended before it was tried again", job.seconds
+                )
+            self._stop_running("budget" if self.state.stopping[0] == "done" else "abort")
+            if not self.state.running:
+                self._finish(*self.state.stopping)
+            return
+        room = ending.room(self.state)
+        if study.baseline and 0 not in self.state.recommended and room != 0:
+            self.add(facts.Recommended(0, None, (0,)))
+        self._assign()
+        state = self.state
+        room = ending.room(state)
+        free = sum(worker.up and worker.job is None for worker in state.workers)
+        dry = state.exhausted or state.controller_waits or room == 0
+        if not dry and not state.asking and free > 0:
+            self.add(facts.Asking())
+            self.commands.append(on.Ask(free if room is None else min(free, room)))
+        elif dry and not state.asking and not state.running and not state.retry and not state.waiting:
+            self._finish(*ending.at_the_end(state))
+
+    def _finish(self, how: ending.How, reason: str) -> None:
+        self.add(facts.RunEnded(how, reason, self.now))
+
+    def _assign(self) -> None:
+        for worker in self.state.workers:
+            if not worker.up or worker.job is not None:
+                continue
+            if self.state.retry:
+                job = self.state.jobs[self.state.retry[0]]
+                self._start(job.name, job.number, job.index, worker.name, job.fence + 1, job.seed)
+            elif self.state.waiting:
+                index = self.state.waiting[0]
+                number = len(self.state.jobs) + 1
+                name = f"{worker.name}_{worker.jobs + 1}_J{number}"
+                seed = job_seed(self._study_seed, self.state.recommended[index].seed_key)
+                self._start(name, number, index, worker.name, 1, seed)
+
+    @property
+    def _study_seed(self) -> int:
+        return self.state.program.study.seed if self.state.program else 0
+
+    def _start(self, name: str, number: int, index: int, worker: str, fence: int, seed: int) -> None:
+        self.add(facts.Assigned(name, number, index, worker, fence, seed, self.now))
+        self.commands.append(on.StartAttempt(worker, name, fence))

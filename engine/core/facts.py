@@ -1,0 +1,203 @@
+"""Facts: what happened, as the journal keeps it.
+
+A fact states an outcome, never a wish, so that replay needs no decision. `Transient` facts (who is connected, whether the
+controller was asked) are applied like the others and never stored: they die with the scheduler that saw them. `at` is in seconds
+since 1970.
+"""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import msgspec
+
+from automl_run.engine.wire.messages import Cause
+
+#: Raised when a stored fact changes its meaning; a journal of another version is refused.
+SCHEMA = 1
+
+EndState = Literal["done", "stopped", "failed", "infeasible"]
+
+
+class Fact(msgspec.Struct, frozen=True, tag=True, tag_field="f"):
+    pass
+
+
+class Transient(Fact, frozen=True):
+    pass
+
+
+# -- the run ------------------------------------------------------------------------------------------------------------
+
+
+class RunStarted(Fact, frozen=True):
+    """`program`: `Program.to_bytes()`. `base_dir` and files in it are those of the first start."""
+
+    run_id: str
+    digest: str
+    program: bytes
+    at: float
+
+
+class EpochStarted(Fact, frozen=True):
+    """A scheduler took the run over; `epoch` counts from 1. The attempts of the one before are void."""
+
+    epoch: int
+    at: float
+
+
+class NamedWorker(msgspec.Struct, frozen=True):
+    name: str
+    gpus: tuple[int, ...]
+    threads: int
+
+
+class WorkersSet(Fact, frozen=True):
+    workers: tuple[NamedWorker, ...]
+
+
+class TrialsSet(Fact, frozen=True):
+    """The budget's number of trials was changed by a resume."""
+
+    trials: int | None
+
+
+class Interrupted(Fact, frozen=True):
+    """Someone asked the scheduler to end; jobs that had to be stopped run again after a resume."""
+
+    at: float
+
+
+class Stopping(Fact, frozen=True):
+    """The study is over before its budget is: nothing new starts, what runs is stopped, then it ends in `state`."""
+
+    state: Literal["done", "failed"]
+    reason: str
+    at: float
+
+
+class RunEnded(Fact, frozen=True):
+    state: Literal["done", "stopped", "failed"]
+    reason: str
+    at: float
+
+
+# -- recommendations and jobs ---------------------------------------------------------------------------------------------
+
+
+class Recommended(Fact, frozen=True):
+    """`point` None: the baseline, index 0."""
+
+    index: int
+    point: dict[str, int | float] | None
+    seed_key: tuple[int, ...]
+
+
+class Assigned(Fact, frozen=True):
+    """Attempt `fence` of `job` was given to `worker`; the first one names the job."""
+
+    job: str
+    number: int
+    index: int
+    worker: str
+    fence: int
+    seed: int
+    at: float
+
+
+class Accepted(Fact, frozen=True):
+    job: str
+    fence: int
+    pid: int
+
+
+class Reported(Fact, frozen=True):
+    job: str
+    fence: int
+    seq: int
+    step: int
+    values: dict[str, float]
+
+
+class StopAsked(Fact, frozen=True):
+    job: str
+    fence: int
+    why: str
+
+
+class AttemptEnded(Fact, frozen=True):
+    """The attempt is over, the job is not. `counted`: it was the job's to lose, one of its `MAX_ATTEMPTS`."""
+
+    job: str
+    fence: int
+    seq: int
+    cause: str
+    message: str
+    counted: bool
+    at: float
+
+
+class Ended(Fact, frozen=True):
+    """The one outcome of a job. `scores`: one per objective, or None. `values`: everything it ended with."""
+
+    job: str
+    fence: int
+    seq: int
+    state: EndState
+    scores: tuple[float, ...] | None
+    values: dict[str, float]
+    cause: Cause | str | None
+    message: str
+    code: int | None
+    tail: str
+    seconds: float
+    at: float
+
+
+# -- transient ------------------------------------------------------------------------------------------------------------
+
+
+class WorkerUp(Transient, frozen=True):
+    worker: str
+    pid: int
+
+
+class WorkerDown(Transient, frozen=True):
+    worker: str
+
+
+class WorkerBroken(Transient, frozen=True):
+    """Its agent cannot be started."""
+
+    worker: str
+    reason: str
+
+
+class Asking(Transient, frozen=True):
+    """The controller was asked and has not answered."""
+
+
+class Answered(Transient, frozen=True):
+    """`more`: it gave something, so ask again; else it waits for an outcome."""
+
+    more: bool
+    exhausted: bool
+
+
+Durable = (
+    RunStarted
+    | EpochStarted
+    | WorkersSet
+    | TrialsSet
+    | Interrupted
+    | Stopping
+    | RunEnded
+    | Recommended
+    | Assigned
+    | Accepted
+    | Reported
+    | StopAsked
+    | AttemptEnded
+    | Ended
+)
+AnyFact = Durable | WorkerUp | WorkerDown | WorkerBroken | Asking | Answered

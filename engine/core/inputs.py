@@ -1,0 +1,130 @@
+"""What `decide` is told, and what it tells the shell to do."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal, TypeAlias
+
+from automl_run.engine.controllers.base import Outcome, Recommendation
+from automl_run.engine.wire.messages import FromAgent, ToAgent
+
+from .facts import NamedWorker
+
+# -- inputs -------------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Began:
+    """A scheduler took over. `trials`: a new budget, None to leave it; `pid` is for the trace only."""
+
+    workers: tuple[NamedWorker, ...]
+    trials: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Received:
+    """A message of the agent of `worker`; a Hello was found acceptable by the server."""
+
+    worker: str
+    message: FromAgent
+
+
+@dataclass(frozen=True, slots=True)
+class AgentCut:
+    """Its connection is gone; its process may live and connect again."""
+
+    worker: str
+
+
+@dataclass(frozen=True, slots=True)
+class AgentLost:
+    """The agent's process ended, or it was cut off and did not come back."""
+
+    worker: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class AgentBroken:
+    """The agent of `worker` cannot be started; it will not be tried again."""
+
+    worker: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    recommendations: tuple[Recommendation, ...]
+    exhausted: bool
+
+
+@dataclass(frozen=True, slots=True)
+class ControllerFailed:
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
+class CannotRun:
+    """The attempt could not be started, or an input about it could not be digested."""
+
+    job: str
+    fence: int
+    state: Literal["failed", "infeasible"]
+    cause: str
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
+class Interrupt:
+    pass
+
+
+@dataclass(frozen=True, slots=True)
+class Woke:
+    """Time passed."""
+
+
+Input: TypeAlias = Began | Received | AgentCut | AgentLost | AgentBroken | Answer | ControllerFailed | CannotRun | Interrupt | Woke
+
+# -- commands -----------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Send:
+    worker: str
+    message: ToAgent
+
+
+@dataclass(frozen=True, slots=True)
+class StartAttempt:
+    """Render the configuration and send the Assign; CannotRun if there is none."""
+
+    worker: str
+    job: str
+    fence: int
+
+
+@dataclass(frozen=True, slots=True)
+class StartAgent:
+    worker: str
+
+
+@dataclass(frozen=True, slots=True)
+class Drop:
+    """Cut the agent off: it broke the protocol. It may connect again."""
+
+    worker: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Ask:
+    n: int
+
+
+@dataclass(frozen=True, slots=True)
+class Observe:
+    outcome: Outcome
+
+
+Command: TypeAlias = Send | StartAttempt | StartAgent | Drop | Ask | Observe

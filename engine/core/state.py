@@ -1,0 +1,147 @@
+"""The state of a study: a value, rebuilt from facts by `apply`, read by `decide`."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from typing import Literal
+
+from automl_run.dsl.ir import Objective, Program
+
+from .pmap import PMap
+
+JobState = Literal["waiting", "running", "done", "stopped", "failed", "infeasible"]
+RunState = Literal["running", "paused", "done", "stopped", "failed"]
+
+@dataclass(frozen=True, slots=True)
+class Recommended:
+    """`job`: None until it is first assigned."""
+
+    index: int
+    point: Mapping[str, int | float] | None
+    seed_key: tuple[int, ...]
+    job: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """One execution of a recommendation, across its attempts.
+
+    Invariants: `fence` only grows; `seq` counts the messages of attempt `fence` without a gap; `scores` is None unless `state` is
+    done or stopped; once ended, nothing changes.
+    """
+
+    name: str
+    number: int
+    index: int
+    worker: str
+    fence: int
+    seed: int
+    state: JobState
+    assigned_at: float
+    gpus: tuple[int, ...] = ()
+    accepted: bool = False
+    seq: int = 0
+    #: counted attempts that ended without an end of the job
+    lost: int = 0
+    #: why the newest attempt was asked to stop
+    stop: str | None = None
+    #: metric -> its best value reported by the newest attempt; for a metric that is no objective, the last one
+    best: Mapping[str, float] = field(default_factory=dict)
+    last_step: int | None = None
+    scores: tuple[float, ...] | None = None
+    values: Mapping[str, float] = field(default_factory=dict)
+    cause: str | None = None
+    message: str = ""
+    code: int | None = None
+    tail: str = ""
+    seconds: float = 0.0
+
+    @property
+    def ended(self) -> bool:
+        return self.state not in ("waiting", "running")
+
+
+@dataclass(frozen=True, slots=True)
+class WorkerState:
+    """`job`: the one it runs. `up`: its agent is connected (transient). `broken`: why its agent cannot be started (transient)."""
+
+    name: str
+    gpus: tuple[int, ...]
+    threads: int
+    jobs: int = 0
+    job: str | None = None
+    up: bool = False
+    broken: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class State:
+    """Everything the scheduler knows. Fields after the line are transient: `durable` resets them."""
+
+    program: Program | None = None
+    run_id: str = ""
+    digest: str = ""
+    created: float = 0.0
+    epoch: int = 0
+    epoch_at: float = 0.0
+    #: the time of the newest fact that has one
+    last_at: float = 0.0
+    #: seconds of finished epochs
+    elapsed_before: float = 0.0
+    trials: int | None = None
+    run: RunState = "running"
+    reason: str = ""
+    workers: tuple[WorkerState, ...] = ()
+    recommended: PMap[int, Recommended] = field(default_factory=PMap)
+    jobs: PMap[str, Job] = field(default_factory=PMap)
+    #: names of jobs to be tried again, oldest first
+    retry: tuple[str, ...] = ()
+    #: indices of recommendations without a job, in the order they were made
+    waiting: tuple[int, ...] = ()
+    #: names of jobs that run, in the order they were assigned
+    running: tuple[str, ...] = ()
+    ended: int = 0
+    #: jobs that are done or stopped
+    succeeded: int = 0
+    #: the best job by the first objective, among those that are done
+    best: str | None = None
+    #: jobs ended since the best score improved
+    since_best: int = 0
+    #: causes of the failures since the last job that did not fail, newest last, at most IN_A_ROW
+    failures: tuple[str, ...] = ()
+    #: True once a job has reported every objective: their names are right
+    objectives_seen: bool = False
+    #: set in this epoch: nothing is started any more; `stopping` is (state, reason) to end with
+    draining: bool = False
+    stopping: tuple[Literal["done", "failed"], str] | None = None
+    # ---- transient ----
+    asking: bool = False
+    #: the controller has nothing until an outcome comes
+    controller_waits: bool = False
+    exhausted: bool = False
+
+    @property
+    def objectives(self) -> tuple[Objective, ...]:
+        return self.program.study.objectives if self.program else ()
+
+    def worker(self, name: str) -> WorkerState | None:
+        for worker in self.workers:
+            if worker.name == name:
+                return worker
+        return None
+
+    def elapsed(self, now: float) -> float:
+        """Seconds this study has run, interruptions left out."""
+        return self.elapsed_before + max(0.0, now - self.epoch_at)
+
+
+def durable(state: State) -> State:
+    """What a replay of the journal gives: `state` without what only this scheduler knew."""
+    workers = tuple(replace(worker, up=False, broken=None) for worker in state.workers)
+    return replace(state, workers=workers, asking=False, controller_waits=False, exhausted=False)
+
+
+def better(a: float, b: float, direction: str) -> bool:
+    """True iff score `a` beats `b`; an equal one does not."""
+    return a > b if direction == "maximize" else a < b

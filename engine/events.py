@@ -1,0 +1,102 @@
+"""What a run tells whoever watches it: the live table, the trace, a user's own observer.
+
+Events are derived from facts after these were stored; nothing in the engine depends on them.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal, Protocol, TypeAlias
+
+from automl_run.dsl.ir import Value
+
+EndState = Literal["done", "stopped", "failed", "infeasible"]
+
+
+@dataclass(frozen=True, slots=True)
+class RunStarted:
+    """`trials`: the budget's, None without one. `resumed`: how many jobs had ended before."""
+
+    run_id: str
+    folder: str
+    workers: tuple[tuple[str, tuple[int, ...]], ...]
+    objectives: tuple[tuple[str, str], ...]
+    trials: int | None
+    resumed: int
+
+
+@dataclass(frozen=True, slots=True)
+class JobStarted:
+    """`params`: target path -> value. `fence` is above 1 when the job is tried again."""
+
+    job: str
+    index: int
+    worker: str
+    gpus: tuple[int, ...]
+    params: dict[str, Value]
+    fence: int
+
+
+@dataclass(frozen=True, slots=True)
+class MetricReported:
+    job: str
+    step: int
+    values: dict[str, float]
+
+
+@dataclass(frozen=True, slots=True)
+class Progressed:
+    """`fraction` 0..1, None where unknown."""
+
+    job: str
+    text: str
+    fraction: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class JobRetried:
+    job: str
+    fence: int
+    cause: str
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
+class JobEnded:
+    """`score`: of the first objective, None without one. `best`: True when no earlier job was better."""
+
+    job: str
+    index: int
+    state: EndState
+    cause: str | None
+    message: str
+    score: float | None
+    scores: dict[str, float]
+    seconds: float
+    best: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Warned:
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
+class RunEnded:
+    """`state`: done, stopped, failed or paused (interrupted, resumable). `reason` in words."""
+
+    state: str
+    reason: str
+
+
+Event: TypeAlias = RunStarted | JobStarted | MetricReported | Progressed | JobRetried | JobEnded | Warned | RunEnded
+
+
+class Observer(Protocol):
+    """Called in the scheduler's thread, in order; it must return at once. What it raises switches it off with a warning."""
+
+    def __call__(self, event: Event) -> None: ...
+
+
+def silent(event: Event) -> None:
+    """An observer that does nothing."""

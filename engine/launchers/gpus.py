@@ -1,0 +1,52 @@
+"""Which GPUs this host has, without importing torch, and which workers a study therefore gets."""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+from pathlib import Path
+
+from automl_run.dsl.ir import Worker
+from automl_run.errors import InputError
+
+_DEVICE = re.compile(r"nvidia\d+")
+
+
+def count_gpus() -> int:
+    """How many GPUs a job can name: those of the inherited CUDA_VISIBLE_DEVICES, or all."""
+    visible = os.environ.get("CUDA_VISIBLE_DEVICES")
+    present = _present()
+    if visible is None:
+        return present
+    listed = [part for part in visible.split(",") if part.strip() not in ("", "-1")]
+    return min(present, len(listed))
+
+
+def _present() -> int:
+    try:
+        listing = subprocess.run(["nvidia-smi", "-L"], capture_output=True, text=True, timeout=20, check=True).stdout
+        return sum(line.startswith("GPU ") for line in listing.splitlines())
+    except (OSError, subprocess.SubprocessError):
+        return sum(_DEVICE.fullmatch(path.name) is not None for path in Path("/dev").glob("nvidia*"))
+
+
+def settle_workers(asked: tuple[Worker, ...], gpus: int | None = None) -> tuple[tuple[Worker, ...], list[str]]:
+    """The workers to start, and warnings. () asks for one worker with all GPUs. `gpus`: how many there are, None to look.
+
+    InputError for a GPU that does not exist beside others that do.
+    """
+    here = count_gpus() if gpus is None else gpus
+    if not asked:
+        return (Worker(gpus=tuple(range(here))),), []
+    wanted = sorted({gpu for worker in asked for gpu in worker.gpus})
+    if not wanted:
+        return asked, []
+    if here == 0:
+        many = len(asked) > 1
+        text = f"this host has no GPU: {'each of the ' + str(len(asked)) + ' workers' if many else 'the worker'} runs on the CPU"
+        return tuple(Worker((), worker.threads) for worker in asked), [text]
+    missing = [gpu for gpu in wanted if not 0 <= gpu < here]
+    if missing:
+        raise InputError(f"error: workers: there is no GPU {missing[0]}; this host has {', '.join(map(str, range(here)))}")
+    return asked, []

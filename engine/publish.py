@@ -1,0 +1,134 @@
+"""From stored facts to what people see: events, the trace, summary.json, best/, and which job folders are kept."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from automl_run.dsl.ir import Value
+
+from . import events
+from .core import facts
+from .core.facts import AnyFact
+from .core.state import State, better
+from .events import Event, Observer
+from .run_folder import SUMMARY, RunFolder
+from .summary import best_of, job_scores, params_of, summarize
+from .trace import Trace
+from .wire.messages import Progress
+
+
+class Publisher:
+    """Called with every fact after its commit, in order. Never raises for what an observer or a full disk does."""
+
+    def __init__(self, folder: RunFolder, trace: Trace, observer: Observer, clock: Callable[[], float]) -> None:
+        self._folder = folder
+        self.trace = trace
+        self._observer: Observer | None = observer
+        self._clock = clock
+        self._params: dict[int, dict[str, Value]] = {}
+        #: jobs with a score and a folder, best first; only when the study says how many to keep
+        self._kept: list[str] | None = None
+
+    def params(self, state: State, index: int) -> dict[str, Value]:
+        if index not in self._params:
+            self._params[index] = params_of(state, index)
+        return self._params[index]
+
+    def summary(self, state: State, *, live: bool) -> dict[str, Any]:
+        return summarize(state, self._folder.path, self._clock() if live else None, live=live)
+
+    def write_summary(self, state: State) -> dict[str, Any]:
+        summary = self.summary(state, live=False)
+        self._folder.write_json(SUMMARY, summary)
+        return summary
+
+    # -- events ----------------------------------------------------------------------------------------------------------
+
+    def tell(self, event: Event) -> None:
+        self.trace.event(event, self._clock())
+        if self._observer is not None:
+            observer = self._observer
+            try:
+                observer(event)
+            except Exception as error:
+                self._observer = None
+                self.warn(f"the observer failed and is switched off: {type(error).__name__}: {error}")
+
+    def warn(self, message: str) -> None:
+        self.tell(events.Warned(message))
+
+    def note(self, message: str) -> None:
+        """Worth a line in the trace only."""
+        self.trace.event(events.Warned(message), self._clock())
+
+    def progress(self, state: State, message: Progress) -> None:
+        job = state.jobs.get(message.job)
+        if job is not None and job.fence == message.fence and self._observer is not None:
+            self.tell(events.Progressed(message.job, message.text, message.fraction))
+
+    def fact(self, state: State, fact: AnyFact, now: float) -> None:
+        """`state`: with `fact` applied."""
+        self.trace.engine("fact", fact, now)
+        match fact:
+            case facts.EpochStarted():
+                workers = tuple((worker.name, worker.gpus) for worker in state.workers)
+                objectives = tuple((o.metric, o.direction) for o in state.objectives)
+                folder = str(self._folder.path)
+                self.tell(events.RunStarted(state.run_id, folder, workers, objectives, state.trials, state.ended))
+            case facts.Assigned(name, _, index, worker, fence):
+                self.tell(events.JobStarted(name, index, worker, state.jobs[name].gpus, self.params(state, index), fence))
+            case facts.Reported(name, _, _, step, values):
+                self.tell(events.MetricReported(name, step, values))
+            case facts.AttemptEnded(name, fence, _, cause, message):
+                self.tell(events.JobRetried(name, fence, cause, message))
+            case facts.Ended():
+                self._ended(state, fact)
+            case facts.WorkerBroken(_, reason):
+                self.warn(reason)
+            case facts.RunEnded(how, reason):
+                self.tell(events.RunEnded(how, reason))
+            case facts.Interrupted():
+                pass
+            case _:
+                pass
+
+    def _ended(self, state: State, fact: facts.Ended) -> None:
+        job = state.jobs[fact.job]
+        is_best = state.best == fact.job
+        if is_best:
+            try:
+                self._folder.set_best(job.name, best_of(state, self._folder.path))
+            except OSError as error:
+                self.warn(f"best/ cannot be written: {error}")
+        scores = job_scores(state, job)
+        score = job.scores[0] if job.scores else None
+        self.tell(
+            events.JobEnded(
+                job.name, job.index, fact.state, fact.cause, fact.message, score, scores, fact.seconds, is_best
+            )
+        )  # fmt: skip
+        self._keep_few(state, job.name)
+
+    def _keep_few(self, state: State, name: str) -> None:
+        """Removes folders of scored jobs beyond the study's `keep`; those of failed jobs stay, their log says why."""
+        keep = state.program.study.keep if state.program else None
+        if keep is None:
+            return
+        if self._kept is None:
+            self._kept = sorted(
+                (j.name for j in state.jobs.values() if j.scores and j.name != name), key=lambda n: state.jobs[n].number
+            )
+        if state.jobs[name].scores:
+            self._kept.append(name)
+        direction = state.objectives[0].direction if state.objectives else "maximize"
+        while len(self._kept) > max(keep, 1):
+            worst = self._kept[0]
+            for other in self._kept[1:]:
+                a, b = state.jobs[other].scores, state.jobs[worst].scores
+                if a and b and better(b[0], a[0], direction):
+                    worst = other
+            if worst == state.best:
+                break
+            self._kept.remove(worst)
+            self._folder.remove_job(worst)

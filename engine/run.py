@@ -1,0 +1,235 @@
+"""`run_study`, `resume_study` and `read_run`: the engine's public functions."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import shutil
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from automl_run.dsl.ir import Program, Worker
+from automl_run.errors import InputError, JournalError, RunError
+
+from . import events, journal, run_folder, view
+from .agents import Launcher
+from .controllers.base import Controller, Outcome, Recommendation
+from .core import facts
+from .core import inputs as on
+from .core.apply import apply
+from .core.facts import NamedWorker
+from .core.state import State
+from .events import Observer, silent
+from .journal import Journal
+from .launchers.gpus import settle_workers
+from .launchers.local import LocalLauncher, end_survivors
+from .publish import Publisher
+from .run_folder import RunFolder
+from .scheduler import Parts, Scheduler, steady_clock
+from .summary import summarize
+from .targets.base import Target
+from .trace import Trace, TraceTo
+from .wire.server import private_folder
+
+EXIT_CODES: Mapping[str, int] = {"done": 0, "stopped": 0, "failed": 1, "paused": 130}
+
+
+@dataclass(frozen=True, slots=True)
+class RunOptions:
+    """`out` None: the program's default place; `run_id` None: the study's name and a number. `workers` None: the study's own.
+
+    `budget`: `{"study.budget.trials": "40"}`, of a resume. `launcher`: for tests and other hosts; None: processes of this one.
+    """
+
+    out: Path | None = None
+    run_id: str | None = None
+    workers: tuple[Worker, ...] | None = None
+    trace: TraceTo = "file"
+    engine_trace: bool = False
+    allow_modules: tuple[str, ...] = ()
+    budget: Mapping[str, str] = field(default_factory=dict)
+    launcher: Callable[[Path], Launcher] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class RunResult:
+    """`exit_code`: 0 done, 1 failed or found nothing, 130 interrupted and resumable."""
+
+    summary: dict[str, Any]
+    exit_code: int
+    folder: Path
+
+
+def run_study(program: Program, options: RunOptions, observer: Observer = silent) -> RunResult:
+    """Runs a new study to its end. InputError (RunExistsError too) before anything is written or started, RunError after."""
+    from .controllers.registry import make_controller
+
+    target = _target(program)
+    controller = make_controller(program)
+    out = options.out or run_folder.default_out(program)
+    run_folder.refuse_used(out, options.run_id)
+    specs, warnings = settle_workers(options.workers or program.study.workers)
+    folder, run_id = run_folder.create(out, options.run_id, program.study.name or _stem(program))
+    store = Journal.create(folder.path)
+    with contextlib.closing(store):
+        started = facts.RunStarted(run_id, program.digest, program.to_bytes(), steady_clock()())
+        store.append([started])
+        state = apply(State(), started)
+        return _run(program, options, observer, folder, store, state, controller, target, _name(specs, ()), None, warnings)
+
+
+def resume_study(folder: Path, options: RunOptions, observer: Observer = silent, program: Program | None = None) -> RunResult:
+    """Goes on with the run in `folder`; `program`, if given, must have its digest. `workers` and `budget` of `options` count."""
+    from .controllers.registry import make_controller
+
+    trials = _trials(options.budget)
+    store = Journal.open(folder)
+    with contextlib.closing(store):
+        history = list(store.facts())
+        state = State()
+        for fact in history:
+            state = apply(state, fact)
+        if state.program is None:
+            raise JournalError(f"{folder} was never started: its journal is empty; remove it and start again")
+        if program is not None and program.digest != state.digest:
+            raise InputError(
+                f"error: this program is not the one of {folder}: its digest is {program.digest}, the run's {state.digest}"
+            )
+        stored = state.program
+        if trials is not None and trials < len(state.recommended):
+            raise InputError(
+                f"error: {len(state.recommended)} trials were recommended before; study.budget.trials cannot be {trials}"
+            )
+        target = _target(stored)
+        controller = make_controller(_with_trials(stored, state.trials if trials is None else trials))
+        _restore(controller, history, state)
+        before = tuple(NamedWorker(w.name, w.gpus, w.threads) for w in state.workers)
+        if options.workers is None and before:
+            specs, warnings = settle_workers(tuple(Worker(w.gpus, w.threads) for w in before))
+        else:
+            specs, warnings = settle_workers(options.workers or stored.study.workers)
+        end_survivors(folder)
+        place = RunFolder(folder)
+        return _run(stored, options, observer, place, store, state, controller, target, _name(specs, before), trials, warnings)
+
+
+def read_run(folder: Path) -> dict[str, Any]:
+    """The summary of a run: its scheduler's answer while it lives, else from the journal. JournalError, RunError."""
+    if journal.in_use(folder):
+        try:
+            endpoint = json.loads((folder / run_folder.ENDPOINT).read_text(encoding="utf-8"))
+            answer = view.ask(Path(endpoint["view"]))
+        except (OSError, ValueError, KeyError, TypeError) as error:
+            raise RunError(f"the scheduler of {folder} is just starting or ending: {error}") from error
+        if not isinstance(answer, dict):
+            raise RunError(f"the scheduler of {folder} gave no summary")
+        return answer
+    with contextlib.closing(Journal.open(folder)) as store:
+        state = State()
+        for fact in store.facts():
+            state = apply(state, fact)
+    return summarize(state, folder.resolve(), None, live=False)
+
+
+# -- the parts ------------------------------------------------------------------------------------------------------------
+
+
+def _run(
+    program: Program,
+    options: RunOptions,
+    observer: Observer,
+    folder: RunFolder,
+    store: Journal,
+    state: State,
+    controller: Controller,
+    target: Target,
+    workers: tuple[NamedWorker, ...],
+    trials: int | None,
+    warnings: list[str],
+) -> RunResult:
+    folder.store_program(program)
+    sockets = private_folder()
+    clock = steady_clock()
+    trace = Trace(folder.path / run_folder.TRACE, options.trace, engine=options.engine_trace)
+    publisher = Publisher(folder, trace, observer, clock)
+    try:
+        for warning in warnings:
+            publisher.warn(warning)
+        endpoint = {"socket": str(sockets / "agents.sock"), "view": str(sockets / "view.sock"), "epoch": state.epoch + 1}
+        launcher = options.launcher(folder.path) if options.launcher else LocalLauncher(folder.path, options.allow_modules)
+        parts = Parts(folder.path, sockets, store, controller, target, launcher, publisher, clock)
+        scheduler = Scheduler(parts, state, program)
+        folder.write_json(run_folder.ENDPOINT, endpoint)
+        state = scheduler.run(on.Began(workers, trials))
+        summary = publisher.write_summary(state)
+        if state.run == "paused":
+            publisher.tell(events.RunEnded("paused", f"interrupted; go on with: automl-run resume {folder.path}"))
+        return RunResult(summary, EXIT_CODES.get(state.run, 1), folder.path)
+    finally:
+        trace.close()
+        shutil.rmtree(sockets, ignore_errors=True)
+        (folder.path / run_folder.ENDPOINT).unlink(missing_ok=True)
+
+
+def _target(program: Program) -> Target:
+    from .targets.registry import make_target
+
+    if program.study.target is None:
+        raise InputError('error: the study has no target: say what a job runs, for example `target = Python("pkg.mod:fn")`')
+    target = make_target(program.study.target, Path(program.base_dir), program.variables)
+    target.check()
+    return target
+
+
+def _restore(controller: Controller, history: list[facts.Durable], state: State) -> None:
+    """Feeds `controller` what it once recommended and saw, in journal order."""
+    for fact in history:
+        match fact:
+            case facts.Recommended(index, point, seed_key) if point is not None:
+                controller.restore(Recommendation(index, point, seed_key))
+            case facts.Ended(job, _, _, ended, scores):
+                controller.observe(Outcome(state.jobs[job].index, ended, scores))
+            case _:
+                pass
+
+
+def _name(specs: tuple[Worker, ...], before: tuple[NamedWorker, ...]) -> tuple[NamedWorker, ...]:
+    """W1, W2, ...; a worker with the GPUs of an earlier one keeps its name, and no name is given to other GPUs."""
+    free = list(before)
+    numbers = [int(worker.name[1:]) for worker in before]
+    following = max(numbers, default=0) + 1
+    named = []
+    for spec in specs:
+        old = next((worker for worker in free if worker.gpus == spec.gpus), None)
+        if old is not None:
+            free.remove(old)
+            named.append(NamedWorker(old.name, spec.gpus, spec.threads))
+        else:
+            named.append(NamedWorker(f"W{following}", spec.gpus, spec.threads))
+            following += 1
+    return tuple(named)
+
+
+def _trials(budget: Mapping[str, str]) -> int | None:
+    """The number of trials that `--set` gave to a resume; InputError for anything else that was set."""
+    trials = None
+    for key, text in budget.items():
+        if key not in ("study.budget.trials", "budget.trials"):
+            raise InputError(f"error: a resume can change `study.budget.trials` only, not `{key}`: all else is part of the study")
+        if not text.strip().isdecimal() or int(text) < 1:
+            raise InputError(f"error: `{key}={text}`: a number of trials is an integer from 1")
+        trials = int(text)
+    return trials
+
+
+def _with_trials(program: Program, trials: int | None) -> Program:
+    import msgspec
+
+    replace = msgspec.structs.replace
+    return replace(program, study=replace(program.study, budget=replace(program.study.budget, trials=trials)))
+
+
+def _stem(program: Program) -> str:
+    return Path(program.files[0]).stem if program.files else "study"

@@ -1,0 +1,183 @@
+"""The folder of a run, `<out>/<run_id>/`, and what lies where in it."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import shutil
+from pathlib import Path
+from typing import Final
+
+from automl_run.dsl.ir import Program
+from automl_run.errors import InputError, RunExistsError
+
+from . import journal
+
+SUMMARY: Final = "summary.json"
+BEST: Final = "best"
+TRACE: Final = "trace.log"
+ENDPOINT: Final = "endpoint.json"
+#: What agents read at their start: `Program.to_bytes()`.
+PROGRAM: Final = "program.msgpack"
+#: What of a job's folder makes it a model: copied to `best/`.
+_KEPT: Final = ("config", "models", "result.json")
+_MAX_RUN_ID: Final = 128
+
+
+class RunFolder:
+    """An existing run folder."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path.resolve()
+
+    def job(self, name: str) -> Path:
+        return self.path / name
+
+    @property
+    def best(self) -> Path:
+        return self.path / BEST
+
+    def write_json(self, name: str, data: object) -> None:
+        """Replaces the file `name` at once: a reader sees the old or the new one."""
+        _replace(self.path / name, (json.dumps(data, indent=2, allow_nan=False) + "\n").encode())
+
+    def store_program(self, program: Program) -> None:
+        """`program.msgpack` for the agents, and the source for people: `program.automl`, or the files it was read from."""
+        _replace(self.path / PROGRAM, program.to_bytes())
+        sources = [Path(program.base_dir, file) for file in program.files]
+        if len(sources) == 1 and sources[0].suffix == ".automl":
+            with contextlib.suppress(OSError):
+                shutil.copyfile(sources[0], self.path / "program.automl")
+
+    def set_best(self, job: str, info: object) -> None:
+        """Makes `best/` the model of `job`: hard links where the file system has them, copies elsewhere."""
+        new, old = self.path / ".best.new", self.path / ".best.old"
+        shutil.rmtree(new, ignore_errors=True)
+        new.mkdir()
+        for name in _KEPT:
+            source = self.job(job) / name
+            if source.is_dir():
+                shutil.copytree(source, new / name, symlinks=True, copy_function=_link)
+            elif source.is_file():
+                _link(str(source), str(new / name))
+        (new / "best.json").write_text(json.dumps(info, indent=2) + "\n", encoding="utf-8")
+        shutil.rmtree(old, ignore_errors=True)
+        if self.best.exists():
+            self.best.rename(old)
+        new.rename(self.best)
+        shutil.rmtree(old, ignore_errors=True)
+
+    def remove_job(self, name: str) -> None:
+        shutil.rmtree(self.job(name), ignore_errors=True)
+
+
+def create(out: Path, run_id: str | None, name: str) -> tuple[RunFolder, str]:
+    """A new folder for `run_id`, or for the first free of `<name>`, `<name>-2`, ... RunExistsError for a used one.
+
+    InputError for a run_id that cannot be a folder's name, or a place that cannot be written.
+    """
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+        if run_id is not None:
+            return RunFolder(_make(out, check_run_id(run_id))), run_id
+        number = 1
+        while True:
+            chosen = _as_file_name(name) + (f"-{number}" if number > 1 else "")
+            with contextlib.suppress(RunExistsError):
+                return RunFolder(_make(out, chosen)), chosen
+            number += 1
+    except OSError as error:
+        raise InputError(
+            f"error: the run folder in {out} cannot be made: {error.strerror or error}; choose another place with --out"
+        ) from error
+
+
+def refuse_used(out: Path, run_id: str | None) -> None:
+    """RunExistsError, InputError as `create` would, with nothing written."""
+    if run_id is not None and _used(out / check_run_id(run_id)):
+        raise _exists(out / run_id)
+
+
+def _used(path: Path) -> bool:
+    try:
+        return any(path.iterdir())
+    except NotADirectoryError:
+        return True
+    except FileNotFoundError:
+        return False
+    except OSError as error:
+        raise InputError(f"error: {path} cannot be read: {error.strerror or error}") from error
+
+
+def _make(out: Path, run_id: str) -> Path:
+    path = out / run_id
+    if _used(path):
+        raise _exists(path)
+    # Not exist_ok: of two schedulers that start at once, the journal's lock lets one through.
+    path.mkdir(exist_ok=True)
+    return path
+
+
+def _exists(path: Path) -> RunExistsError:
+    return RunExistsError(
+        f"error: run_id `{path.name}` was used before: {path} exists\n"
+        f"  go on with it:  automl-run resume {path}\n"
+        f"  start another:  --run-id NEW (with -m: --set run_id=NEW)"
+    )
+
+
+def check_run_id(run_id: str) -> str:
+    """`run_id`, if it can be a folder's name; InputError else."""
+    good = run_id and len(run_id.encode()) <= _MAX_RUN_ID and not run_id.startswith((".", "-")) and run_id.isprintable()
+    if not good or any(char in run_id for char in "/\\"):
+        raise InputError(
+            f"error: run_id `{run_id}` cannot be a folder's name: no slashes, no leading dot or dash, at most {_MAX_RUN_ID} bytes"
+        )
+    return run_id
+
+
+def _as_file_name(name: str) -> str:
+    kept = "".join(char if char.isalnum() or char in "._-" else "_" for char in name).lstrip(".-")
+    return kept[:64] or "study"
+
+
+def default_out(program: Program) -> Path:
+    """Where run folders go without --out: the study's `out`, `automl/` of an MMAR, else `runs/` beside the program's file."""
+    base = Path(program.base_dir)
+    if program.study.out is not None:
+        return base / program.study.out
+    target = program.study.target
+    if target is not None and target.name == "Mmar":
+        root = next(iter(target.args.values()), None)
+        return (base / root if isinstance(root, str) else base) / "automl"
+    return (base / program.files[0]).parent / "runs" if program.files else base / "runs"
+
+
+def find_run(run: str, *, out: Path | None = None, mmar: Path | None = None) -> Path:
+    """The folder of RUN: a run folder, or a run_id sought in `out`, ./runs and the MMAR's automl/. InputError if there is none."""
+    sought = [Path(run)]
+    if "/" not in run:
+        sought += [place / run for place in (out, Path("runs"), mmar / "automl" if mmar else None) if place is not None]
+    for place in sought:
+        if (place / journal.FILE).is_file():
+            return place.resolve()
+    places = ", ".join(str(place) for place in sought)
+    raise InputError(f"error: no run `{run}`: none of {places} holds a {journal.FILE}")
+
+
+def _link(source: str, target: str, *, follow_symlinks: bool = True) -> str:
+    try:
+        os.link(source, target, follow_symlinks=follow_symlinks)
+    except OSError:
+        shutil.copy2(source, target, follow_symlinks=follow_symlinks)
+    return target
+
+
+def _replace(path: Path, data: bytes) -> None:
+    temporary = path.with_name(f".{path.name}.new")
+    with temporary.open("wb") as file:
+        file.write(data)
+        file.flush()
+        os.fsync(file.fileno())
+    temporary.replace(path)

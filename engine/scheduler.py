@@ -1,0 +1,330 @@
+"""The scheduler's shell: one thread, one selector. A tick is: decide, apply, commit, tell, carry out.
+
+Everything that decides is in `core`; here are sockets, processes, the clock and signals. The controller is asked in this thread: an
+ask is for as many recommendations as there are free workers, and what it costs is the sampler's own time.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import selectors
+import signal
+import socket
+import threading
+import time
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+from automl_run.dsl.evaluate import Undefined, resolve
+from automl_run.dsl.ir import Program, Worker
+from automl_run.errors import AutoMLError, WireError
+
+from .agents import Agents, Launcher
+from .controllers.base import Controller
+from .core import decide as core
+from .core import inputs as on
+from .core.apply import apply
+from .core.facts import AnyFact
+from .core.inputs import Command, Input
+from .core.state import State
+from .journal import Journal
+from .publish import Publisher
+from .targets.base import Target
+from .view import View
+from .wire import messages as wire
+from .wire.server import Cut, Server
+
+#: An interrupted run has ended after this, agents' ends included.
+DRAIN_S: Final = 12.0
+#: Then agents get this to end by themselves, and this after a SIGTERM.
+GOODBYE_S: Final = 3.0
+TERMINATE_S: Final = 3.0
+_NAP_S: Final = 1.0
+
+_Happening = tuple[str, wire.FromAgent] | Cut | str
+
+
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """What a scheduler is made of; `clock` gives seconds since 1970 and never goes back."""
+
+    folder: Path
+    sockets: Path
+    journal: Journal
+    controller: Controller
+    target: Target
+    launcher: Launcher
+    publisher: Publisher
+    clock: Callable[[], float]
+
+
+class Scheduler:
+    """Runs one study from `state` until it ended or was interrupted."""
+
+    def __init__(self, parts: Parts, state: State, program: Program) -> None:
+        self._parts = parts
+        self._program = program
+        self._state = state
+        self._inputs: deque[Input] = deque()
+        self._selector = selectors.DefaultSelector()
+        self._agents = Agents(parts.launcher, self._watch_process, self._unwatch_process)
+        self._server = Server(parts.sockets / "agents.sock", self._selector, self._accept_hello)
+        self._view = View(parts.sockets / "view.sock", self._selector, lambda: parts.publisher.summary(self._state, live=True))
+        self._interrupts = 0
+        self._drain_by: float | None = None
+
+    def run(self, begin: on.Began) -> State:
+        """The state at the end. No agent is alive afterwards, whatever is raised (JournalError, mostly)."""
+        with _Signals(self._selector, self._on_signal):
+            try:
+                self._inputs.append(begin)
+                self._tick()
+                while not self._over():
+                    self._wait()
+                    self._tick()
+            finally:
+                self._shut_down()
+        return self._state
+
+    # -- ticks -----------------------------------------------------------------------------------------------------------
+
+    def _tick(self) -> None:
+        """Digests all inputs, those included that carrying out commands brings."""
+        while self._inputs:
+            batch = list(self._inputs)
+            self._inputs.clear()
+            new: list[AnyFact] = []
+            commands: list[Command] = []
+            told: list[tuple[State, AnyFact]] = []
+            now = self._parts.clock()
+            for input in batch:
+                facts_, commands_ = self._decide(input, now)
+                for fact in facts_:
+                    self._state = apply(self._state, fact)
+                    told.append((self._state, fact))
+                new += facts_
+                commands += commands_
+            self._parts.journal.append(new)
+            for state, fact in told:
+                self._parts.publisher.fact(state, fact, now)
+            for command in commands:
+                self._carry_out(command)
+
+    def _decide(self, input: Input, now: float) -> tuple[list[AnyFact], list[Command]]:
+        """`decide`, where a mistake of our own costs the job it is about, not the run."""
+        try:
+            return core.decide(self._state, input, now)
+        except Exception as error:
+            if not isinstance(input, on.Received) or not isinstance(input.message, wire.Metric | wire.Done | wire.Failed):
+                raise
+            text = f"{type(error).__name__}: {error}"
+            broken = on.CannotRun(input.message.job, input.message.fence, "failed", "internal", text)
+            return core.decide(self._state, broken, now)
+
+    def _carry_out(self, command: Command) -> None:
+        match command:
+            case on.Send(worker, message):
+                self._send(worker, message)
+            case on.StartAttempt(worker, job, fence):
+                self._start_attempt(worker, job, fence)
+            case on.StartAgent(worker):
+                self._start_agent(worker)
+            case on.Drop(worker, reason):
+                self._parts.publisher.warn(f"{worker} was cut off: {reason}")
+                self._server.drop(worker)
+                self._on_cut(worker)
+            case on.Ask(n):
+                self._ask(n)
+            case on.Observe(outcome):
+                try:
+                    self._parts.controller.observe(outcome)
+                except Exception as error:
+                    self._inputs.append(on.ControllerFailed(f"{type(error).__name__}: {error}"))
+
+    def _send(self, worker: str, message: wire.ToAgent) -> None:
+        self._parts.publisher.trace.engine("sent", message, self._parts.clock(), worker=worker)
+        self._server.send(worker, message)
+
+    def _start_attempt(self, worker: str, name: str, fence: int) -> None:
+        """Renders the configuration of the job and sends it."""
+        job = self._state.jobs[name]
+        if job.fence != fence or job.ended:
+            return
+        point = self._state.recommended[job.index].point
+        study = self._program.study
+        try:
+            if study.target is None:
+                raise ValueError("the study has no target")
+            config = self._parts.target.render(resolve(self._program, point))
+            params = self._parts.publisher.params(self._state, job.index)
+            objectives = tuple(objective.metric for objective in study.objectives)
+            limit = study.budget.job_time_s
+            name_of_config = self._parts.target.config_name
+            assign = wire.Assign(name, fence, study.target, config, name_of_config, params, job.seed, objectives, limit)
+            self._send(worker, assign)
+        except Undefined as undefined:
+            self._inputs.append(on.CannotRun(name, fence, "infeasible", "infeasible", str(undefined)))
+        except (AutoMLError, ValueError, TypeError, LookupError) as error:
+            self._inputs.append(on.CannotRun(name, fence, "failed", "user_error", f"its configuration cannot be made: {error}"))
+
+    def _start_agent(self, worker: str) -> None:
+        known = self._state.worker(worker)
+        if known is not None:
+            hopeless = self._agents.start(worker, Worker(known.gpus, known.threads), self._parts.clock())
+            if hopeless is not None:
+                self._inputs.append(hopeless)
+
+    def _ask(self, n: int) -> None:
+        controller = self._parts.controller
+        try:
+            recommendations = tuple(controller.recommend(n))
+            answer = on.Answer(recommendations, controller.exhausted)
+        except Exception as error:
+            self._inputs.append(on.ControllerFailed(f"{type(error).__name__}: {error}"))
+            return
+        self._inputs.append(answer)
+
+    # -- what happens ----------------------------------------------------------------------------------------------------
+
+    def _wait(self) -> None:
+        """Waits for something to happen, and makes inputs of it."""
+        ready = self._selector.select(self._patience_s())
+        now = self._parts.clock()
+        # Sockets before processes: an agent that said goodbye and ended is heard out first.
+        for key, mask in sorted(ready, key=lambda item: getattr(item[0].data, "__name__", "") == "process_event"):
+            for happening in list(key.data(mask, now)):
+                self._digest(happening, now)
+        for cut in list(self._server.check_deadlines(now)):
+            self._digest(cut, now)
+        self._agents.check_deadlines(now)
+        if not self._inputs:
+            self._inputs.append(on.Woke())
+
+    def _digest(self, happening: _Happening, now: float) -> None:
+        match happening:
+            case Cut(worker, reason):
+                self._parts.publisher.note(f"{worker}: {reason}")
+                self._on_cut(worker)
+            case str(worker):
+                ended = self._agents.on_process_event(worker)
+                if ended is not None:
+                    self._server.drop(worker)
+                    self._inputs.append(ended)
+            case (worker, message):
+                if isinstance(message, wire.Hello):
+                    self._agents.on_connected(worker)
+                if isinstance(message, wire.Progress):
+                    self._parts.publisher.progress(self._state, message)
+                    return
+                self._parts.publisher.trace.engine("received", message, now, worker=worker)
+                self._inputs.append(on.Received(worker, message))
+
+    def _on_cut(self, worker: str) -> None:
+        self._agents.on_cut(worker, self._parts.clock())
+        self._inputs.append(on.AgentCut(worker))
+
+    def _watch_process(self, fd: int, worker: str) -> None:
+        def process_event(_mask: int, _now: float) -> Iterator[_Happening]:
+            yield worker
+
+        self._selector.register(fd, selectors.EVENT_READ, process_event)
+
+    def _unwatch_process(self, fd: int) -> None:
+        self._selector.unregister(fd)
+
+    def _accept_hello(self, hello: wire.Hello) -> str | None:
+        return None if self._state.worker(hello.worker) is not None and hello.worker in self._agents.alive else "unknown_worker"
+
+    def _on_signal(self) -> None:
+        self._interrupts += 1
+        if self._interrupts == 1:
+            self._parts.publisher.note("interrupted: jobs are asked to stop (once more: they are killed)")
+            self._drain_by = self._parts.clock() + DRAIN_S
+        else:
+            self._drain_by = self._parts.clock()
+        self._inputs.append(on.Interrupt())
+
+    def _patience_s(self) -> float:
+        now = self._parts.clock()
+        waits = [_NAP_S]
+        if self._drain_by is not None:
+            waits.append(self._drain_by - now)
+        limit = self._program.study.budget.time_s
+        if limit is not None:
+            waits.append(limit - self._state.elapsed(now))
+        return max(0.0, min(waits))
+
+    def _over(self) -> bool:
+        if self._state.run != "running" and not self._state.draining:
+            return True
+        late = self._drain_by is not None and self._parts.clock() >= self._drain_by
+        return self._state.draining and (not self._state.running or late)
+
+    def _shut_down(self) -> None:
+        clock = self._parts.clock
+        hurry = self._interrupts > 1
+        try:
+            for worker in self._agents.alive:
+                self._server.send(worker, wire.Drain(stop_jobs=True))
+            if not hurry:
+                self._agents.reap(GOODBYE_S, clock)
+            self._agents.signal(signal.SIGTERM)
+            self._agents.reap(TERMINATE_S, clock)
+        except WireError:
+            pass
+        finally:
+            self._agents.signal(signal.SIGKILL)
+            self._agents.reap(TERMINATE_S, clock)
+            self._view.close()
+            self._server.close()
+            self._selector.close()
+
+
+class _Signals:
+    """SIGINT and SIGTERM wake the selector instead of raising; SIGHUP costs the terminal only. A no-op outside the main thread."""
+
+    def __init__(self, selector: selectors.BaseSelector, callback: Callable[[], None]) -> None:
+        self._selector = selector
+        self._callback = callback
+        self._before: dict[int, Any] = {}
+        self._pending = 0
+
+    def __enter__(self) -> None:
+        self._in, self._out = socket.socketpair()
+        if threading.current_thread() is not threading.main_thread():
+            return
+        self._in.setblocking(False)
+        self._out.setblocking(False)
+        self._selector.register(self._out, selectors.EVENT_READ, self._on_wake)
+        self._wakeup = signal.set_wakeup_fd(self._in.fileno(), warn_on_full_buffer=False)
+        for number in (signal.SIGINT, signal.SIGTERM):
+            self._before[number] = signal.signal(number, self._on_signal)
+        self._before[signal.SIGHUP] = signal.signal(signal.SIGHUP, signal.SIG_IGN)
+
+    def __exit__(self, *_: object) -> None:
+        if self._before:
+            signal.set_wakeup_fd(self._wakeup)
+        for number, handler in self._before.items():
+            signal.signal(number, handler)
+        self._in.close()
+        self._out.close()
+
+    def _on_signal(self, _number: int, _frame: object) -> None:
+        self._pending += 1
+
+    def _on_wake(self, _mask: int, _now: float) -> Iterable[_Happening]:
+        with contextlib.suppress(BlockingIOError):
+            self._out.recv(1024)
+        while self._pending:
+            self._pending -= 1
+            self._callback()
+        return ()
+
+
+def steady_clock() -> Callable[[], float]:
+    """Seconds since 1970 by the wall at the start, by the monotonic clock after it."""
+    offset = time.time() - time.monotonic()
+    return lambda: time.monotonic() + offset

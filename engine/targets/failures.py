@@ -1,0 +1,90 @@
+"""Why training failed: from an exception, an exit status, or what a program printed last."""
+
+from __future__ import annotations
+
+import errno
+import signal
+from collections.abc import Iterator
+from typing import Final
+
+from automl_run.engine.core.causes import CAUSES
+from automl_run.engine.wire.messages import Cause
+from automl_run.errors import AutoMLError, JobError
+
+_MESSAGE_LIMIT: Final = 2000
+
+# -- exit statuses --------------------------------------------------------------------------------------------------------
+
+_FROM_OUTSIDE = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
+
+
+def cause_of_status(code: int | None, tail: str, oom_kills: int = 0) -> tuple[Cause, str]:
+    """For a process that ended without saying why: `code` is its exit code, or minus the signal."""
+    if code is None:
+        return "lost", "the job's process is gone and left no result"
+    if code >= 0:
+        return cause_of_text(tail), f"it ended with exit code {code}"
+    try:
+        name = signal.Signals(-code).name
+    except ValueError:
+        name = f"signal {-code}"
+    if -code == signal.SIGKILL:
+        if oom_kills > 0:
+            return "oom_host", "the kernel killed it because the host ran out of memory"
+        return "lost", "it was killed from outside (SIGKILL)"
+    if -code in _FROM_OUTSIDE:
+        return "preempted", f"it was ended from outside ({name})"
+    return cause_of_text(tail), f"it crashed with {name}"
+
+
+def cause_of_text(text: str) -> Cause:
+    """From what a failed program printed last."""
+    if "CUDA out of memory" in text or "CUDA_ERROR_OUT_OF_MEMORY" in text or "cudaErrorMemoryAllocation" in text:
+        return "oom_gpu"
+    if "MemoryError" in text or "DefaultCPUAllocator: " in text or "Cannot allocate memory" in text:
+        return "oom_host"
+    if "No space left on device" in text or "Disk quota exceeded" in text:
+        return "disk_full"
+    # A device-side assertion is the program's own mistake (a label out of range), though CUDA reports it.
+    if ("CUDA error: " in text or "uncorrectable ECC error" in text) and "device-side assert" not in text:
+        return "gpu_error"
+    return "user_error"
+
+
+# -- exceptions -----------------------------------------------------------------------------------------------------------
+
+
+def cause_of_exception(error: BaseException) -> tuple[Cause, str]:
+    """The cause and one line for people; what it was raised from is looked at, too."""
+    message = describe(error)
+    for link in _chain(error):
+        if isinstance(link, JobError):
+            return (link.cause if link.cause in CAUSES else "user_error"), message  # type: ignore[return-value]
+        if isinstance(link, OSError) and link.errno in (errno.ENOSPC, errno.EDQUOT):
+            return "disk_full", message
+        # torch's and CuPy's own are no MemoryErrors, and are not imported here.
+        if type(link).__name__ == "OutOfMemoryError" and type(link).__module__.partition(".")[0] in ("torch", "cupy"):
+            return "oom_gpu", message
+        if isinstance(link, MemoryError):
+            return "oom_host", message
+        if isinstance(link, RuntimeError) and (cause := cause_of_text(str(link))) != "user_error":
+            return cause, message
+    return "user_error", message
+
+
+def describe(error: BaseException) -> str:
+    if isinstance(error, AutoMLError):
+        return str(error)[:_MESSAGE_LIMIT]
+    if isinstance(error, SystemExit):
+        return f"it ended with exit code {error.code}" if isinstance(error.code, int) else str(error.code)[:_MESSAGE_LIMIT]
+    text = str(error).strip()
+    return (f"{type(error).__name__}: {text}" if text else type(error).__name__)[:_MESSAGE_LIMIT]
+
+
+def _chain(error: BaseException) -> Iterator[BaseException]:
+    seen: set[int] = set()
+    link: BaseException | None = error
+    while link is not None and id(link) not in seen:
+        seen.add(id(link))
+        yield link
+        link = link.__cause__ or (None if link.__suppress_context__ else link.__context__)

@@ -1,0 +1,141 @@
+"""`Python("package.module:function")`: a function of the user's that trains."""
+
+from __future__ import annotations
+
+import ast
+import difflib
+import importlib
+import importlib.util
+import inspect
+import re
+import sys
+from collections.abc import Callable, Iterable, Iterator
+from importlib.machinery import ModuleSpec, PathFinder
+from pathlib import Path
+
+from automl_run.dsl.evaluate import Resolved, to_plain
+from automl_run.dsl.ir import Value
+from automl_run.errors import InputError
+
+from .base import Job, Report, Result
+from .seeding import seed_libraries
+
+_NAME = r"[^\W\d]\w*"
+_FORM = re.compile(rf"({_NAME}(?:\.{_NAME})*):({_NAME}(?:\.{_NAME})*)")
+
+
+class PythonTarget:
+    """Calls `function(params, report)` or `function(params)`; the module is sought in `base_dir` first, then where Python looks."""
+
+    config_name = "params.json"
+
+    def __init__(self, function: str, base_dir: Path) -> None:
+        match = _FORM.fullmatch(function.strip())
+        if match is None:
+            hint = ""
+            if ".py" in function:
+                path, _, name = function.partition(":")
+                hint = f' (for a file: "{path.removesuffix(".py").strip("./").replace("/", ".")}:{name or "function"}")'
+            raise InputError(f'Python({function!r}) must name a module and a function, as in "package.module:function"{hint}')
+        self.module, self.function = match.groups()
+        self.base_dir = base_dir
+
+    def check(self) -> None:
+        spec = self._find()
+        if spec.origin is None or not spec.origin.endswith(".py"):
+            return
+        source = Path(spec.origin)
+        try:
+            tree = ast.parse(source.read_bytes(), str(source))
+        except OSError as error:
+            raise InputError(f"Python: {source} cannot be read: {error.strerror}") from error
+        except (SyntaxError, ValueError) as error:
+            line = f", line {error.lineno}" if isinstance(error, SyntaxError) else ""
+            reason = error.msg if isinstance(error, SyntaxError) else str(error)
+            raise InputError(f"Python: {source}{line}: {reason}") from error
+        names = set(_bound_names(tree.body))
+        first = self.function.partition(".")[0]
+        # `from x import *` and a module's __getattr__ make names that only an import would show.
+        if first not in names and not names & {"*", "__getattr__"}:
+            close = difflib.get_close_matches(first, names, n=1)
+            hint = f"; did you mean `{close[0]}`?" if close else ""
+            raise InputError(f"Python: there is no `{first}` in {source}{hint}")
+
+    def _find(self) -> ModuleSpec:
+        """The module, found as an import would find it, but with none of its packages imported."""
+        parts = self.module.split(".")
+        spec: ModuleSpec | None = None
+        for index, part in enumerate(parts):
+            name = ".".join(parts[: index + 1])
+            if spec is None:
+                found = PathFinder.find_spec(part, [str(self.base_dir)]) or _installed(part)
+            elif spec.submodule_search_locations is None:
+                raise InputError(f"Python: `{spec.name}` ({spec.origin}) is a module, not a package: it holds no `{part}`")
+            else:
+                found = PathFinder.find_spec(name, list(spec.submodule_search_locations))
+            if found is None:
+                places = list(spec.submodule_search_locations or []) if spec else [str(self.base_dir), "where Python looks"]
+                raise InputError(f"Python: there is no module `{name}` in {' or '.join(places)}")
+            spec = found
+        assert spec is not None
+        return spec
+
+    def render(self, config: dict[str, Resolved]) -> dict[str, Value]:
+        return {key: to_plain(value) for key, value in config.items()}
+
+    def run(self, job: Job) -> Result:
+        base = str(self.base_dir)
+        if sys.path[:1] != [base]:
+            sys.path.insert(0, base)
+        importlib.invalidate_caches()
+        function: object = importlib.import_module(self.module)
+        for name in self.function.split("."):
+            try:
+                function = getattr(function, name)
+            except AttributeError as error:
+                raise InputError(f"Python: `{self.module}` has no `{self.function}`") from error
+        if not callable(function):
+            raise InputError(f"Python: `{self.module}:{self.function}` is {type(function).__name__}, not a function")
+        # numpy and torch, if the module imported them, have not seen the job's seed yet.
+        seed_libraries(job.seed)
+        return _call(function, job.config, job.report)
+
+
+def _call(function: Callable[..., Result], params: dict[str, Value], report: Report) -> Result:
+    """With the report, or without where the function takes none."""
+    try:
+        signature = inspect.signature(function)
+    except (TypeError, ValueError):
+        return function(params, report)
+    known = signature.parameters.get("report")
+    if known is not None and known.kind in (known.KEYWORD_ONLY, known.POSITIONAL_OR_KEYWORD):
+        return function(params, report=report)
+    positional = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
+    required = [p for p in signature.parameters.values() if p.default is p.empty and p.kind in positional]
+    several = any(p.kind is p.VAR_POSITIONAL for p in signature.parameters.values())
+    return function(params, report) if several or len(required) > 1 else function(params)
+
+
+def _installed(name: str) -> ModuleSpec | None:
+    try:
+        return importlib.util.find_spec(name)
+    except (ImportError, ValueError):
+        return None
+
+
+def _bound_names(body: Iterable[ast.stmt]) -> Iterator[str]:
+    """Names that a module's own statements bind, those inside its `if`, `try`, `with` and loops too; "*" for a star import."""
+    for statement in body:
+        match statement:
+            case ast.FunctionDef(name=name) | ast.AsyncFunctionDef(name=name) | ast.ClassDef(name=name):
+                yield name
+            case ast.Import(names=aliases) | ast.ImportFrom(names=aliases):
+                yield from (alias.asname or alias.name.partition(".")[0] for alias in aliases)
+            case _:
+                for node in ast.iter_child_nodes(statement):
+                    if isinstance(node, ast.stmt):
+                        yield from _bound_names([node])
+                    elif isinstance(node, (ast.ExceptHandler, ast.match_case)):
+                        yield from _bound_names(node.body)
+                    else:
+                        yield from (n.id for n in ast.walk(node) if isinstance(n, ast.Name) and isinstance(n.ctx, ast.Store))

@@ -1,0 +1,161 @@
+"""The seams to MONAI: metadata by MONAI, voxels by our kernels.
+
+For resampling the seam is MONAI's own lazy mode, which works out sizes, affine and trace without touching a voxel: we ask it
+for the pending operation, execute that, and record it as MONAI would have. So no version of its bookkeeping is copied here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import cast
+
+import torch
+from monai.config import USE_COMPILED
+from monai.data.meta_obj import get_track_meta
+from monai.data.meta_tensor import MetaTensor
+from monai.networks.utils import to_norm_affine
+from monai.transforms.inverse import TraceableTransform
+from monai.transforms.spatial import functional as monai_functional
+from monai.transforms.utils import map_spatial_axes
+from monai.utils import LazyAttr, TraceKeys
+
+from .axis_weights import AxisWeights, grid_axis, interpolate_axis
+from .flip import can_flip, flip_axes
+from .resample import can_resample, resample_axes
+
+TransformInfo = Mapping[str, object]
+
+_COMPUTE_DTYPES = {"float32": torch.float32, "float64": torch.float64}
+_LARGEST_AXIS = 2048  # the weights of an axis are found from a square matrix
+# An oblique affine stored in float32 leaves off-diagonal terms of this order (in voxels over the whole axis), which move a
+# linear result by less than 1e-5 of the range. A nearest result they could push over a tie, so there they must vanish.
+_LARGEST_SHEAR_VOXELS = 2e-6
+_SAME_AFFINE = 1e-2  # comfortably above what MONAI takes for "unchanged" and returns as it is
+
+
+def flip(img: torch.Tensor, sp_axes: Sequence[int] | int | None, lazy: bool, transform_info: TransformInfo) -> torch.Tensor:
+    """`img` (C, H, W) or (C, D, H, W) with the given spatial axes reversed."""
+    plain = _plain(img)
+    if lazy or plain is None or not can_flip(plain):
+        return cast(torch.Tensor, monai_functional.flip(img, sp_axes, lazy=lazy, transform_info=transform_info))
+    axes = map_spatial_axes(img.ndim, sp_axes)
+    if len(set(axes)) != len(axes) or not all(1 <= axis < img.ndim for axis in axes):
+        # An axis twice, out of range, or the channels: MONAI's behaviour or its error.
+        return cast(torch.Tensor, monai_functional.flip(img, sp_axes, lazy=lazy, transform_info=transform_info))
+    shape = list(plain.shape[1:])
+    rank = int(img.peek_pending_rank()) if isinstance(img, MetaTensor) else 3
+    affine = torch.eye(rank + 1, dtype=torch.double)
+    for axis in axes:
+        if axis > rank:
+            return cast(torch.Tensor, monai_functional.flip(img, sp_axes, lazy=lazy, transform_info=transform_info))
+        affine[axis - 1, axis - 1] = -1.0
+        affine[axis - 1, -1] = shape[axis - 1] - 1
+    meta = TraceableTransform.track_transform_meta(
+        img, sp_size=shape, affine=affine, extra_info={"axes": sp_axes}, transform_info=transform_info, lazy=False
+    )
+    return _with_meta(flip_axes(plain, axes), meta)
+
+
+def can_execute(img: object, lazy: bool) -> bool:
+    """Whether it is worth asking MONAI for the pending operation of a resampling of `img`."""
+    if lazy or not get_track_meta() or not isinstance(img, torch.Tensor):
+        return False
+    plain = _plain(img)
+    return plain is not None and can_resample(plain)
+
+
+def execute(pending: torch.Tensor, transform_info: TransformInfo) -> torch.Tensor | None:
+    """Carry out the one pending operation, by `Resize` or `SpatialResample`, of a tensor from MONAI's lazy mode.
+
+    None if the kernels do not cover it; the caller then runs MONAI eagerly.
+    """
+    if not isinstance(pending, MetaTensor) or len(pending.pending_operations) != 1:
+        return None
+    operation = pending.pending_operations.pop()
+    size = tuple(int(n) for n in operation[LazyAttr.SHAPE])
+    voxels = pending.as_tensor()
+    if not can_resample(voxels) or len(size) != voxels.ndim - 1 or min(size) < 1 or max(*size, *voxels.shape) > _LARGEST_AXIS:
+        return None
+    settings = operation[TraceKeys.EXTRA_INFO]
+    affine = operation[LazyAttr.AFFINE].to(torch.float64)
+    if "padding_mode" in settings:
+        axes = _grid_axes(tuple(voxels.shape[1:]), size, affine, settings)
+    else:
+        axes = _interpolated_axes(tuple(voxels.shape[1:]), size, settings)
+    if axes is None:
+        return None
+    meta = TraceableTransform.track_transform_meta(
+        pending,
+        sp_size=size,
+        affine=affine,
+        extra_info=settings,
+        orig_size=operation[TraceKeys.ORIG_SIZE],
+        transform_info=transform_info,
+        lazy=False,
+    )
+    return _with_meta(resample_axes(voxels, axes), meta)
+
+
+def _interpolated_axes(source: tuple[int, ...], size: tuple[int, ...], settings: Mapping[str, object]) -> list[AxisWeights] | None:
+    """The tables of a `Resize`."""
+    mode, align_corners = _kind(settings["mode"]), settings["align_corners"]
+    dtype = _COMPUTE_DTYPES.get(str(settings["dtype"]))
+    if align_corners == TraceKeys.NONE:
+        align_corners = None
+    if mode not in ("linear", "nearest", "nearest-exact") or dtype is None or source == size:
+        return None
+    if not (align_corners is None or (isinstance(align_corners, bool) and mode == "linear")):
+        return None
+    return [interpolate_axis(n_in, n_out, mode, align_corners, dtype) for n_in, n_out in zip(source, size, strict=True)]
+
+
+def _grid_axes(
+    source: tuple[int, ...], size: tuple[int, ...], affine: torch.Tensor, settings: Mapping[str, object]
+) -> list[AxisWeights] | None:
+    """The tables of a `SpatialResample` whose grid runs along the image's axes; `affine` maps output to input voxels."""
+    rank = len(source)
+    mode, align_corners, src_affine = _kind(settings["mode"]), settings["align_corners"], settings["src_affine"]
+    dtype = _COMPUTE_DTYPES.get(str(settings["dtype"]))
+    if mode not in ("linear", "nearest") or str(settings["padding_mode"]) != "border" or dtype is None or USE_COMPILED:
+        return None
+    if not isinstance(align_corners, bool) or not isinstance(src_affine, torch.Tensor) or affine.shape != (rank + 1, rank + 1):
+        return None
+    if source == size and any(
+        torch.allclose(a, a @ affine, rtol=_SAME_AFFINE, atol=_SAME_AFFINE)
+        for a in (torch.eye(rank + 1, dtype=torch.float64), src_affine.to(torch.float64))
+    ):
+        return None
+    theta = to_norm_affine(affine.to(dtype)[None], source, size, align_corners=align_corners)[0]
+    off_axis = theta[:rank, :rank] - torch.diag(theta[:rank, :rank].diagonal())
+    shear_voxels = float((off_axis.abs() * torch.tensor(source).view(rank, 1)).sum(1).max()) / 2
+    if not shear_voxels <= (0 if mode == "nearest" else _LARGEST_SHEAR_VOXELS):
+        return None
+    return [
+        grid_axis(
+            *(source[i], size[i], float(theta[i, i]), float(theta[i, -1])),
+            rank=rank,
+            nearest=mode == "nearest",
+            align_corners=align_corners,
+            dtype=dtype,
+        )
+        for i in range(rank)
+    ]
+
+
+def _kind(mode: object) -> str:
+    """MONAI's synonyms for linear interpolation as one name."""
+    return "linear" if str(mode) in ("linear", "bilinear", "trilinear") else str(mode)
+
+
+def _plain(img: torch.Tensor) -> torch.Tensor | None:
+    """The voxels as a plain tensor, or None where only MONAI knows what to do: other subclasses, batches, pending operations."""
+    if isinstance(img, MetaTensor):
+        if type(img) is not MetaTensor or img.is_batch or img.pending_operations:
+            return None
+        img = img.as_tensor()
+    return img if type(img) is torch.Tensor and img.ndim in (3, 4) else None
+
+
+def _with_meta(voxels: torch.Tensor, meta: object) -> torch.Tensor:
+    """`voxels` as MONAI would return them: a MetaTensor with `meta`, or plain where tracking is off."""
+    return cast(torch.Tensor, MetaTensor(voxels).copy_meta_from(meta)) if get_track_meta() else voxels
