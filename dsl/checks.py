@@ -36,7 +36,9 @@ class Checks:
             values = _or_operands(alternative)
             if len(values) > 1 and any(_is_no_condition(value) for value in values):
                 fix = " | ".join(self._text(value.span) for value in values)
-                self.error("AM015", "alternatives are separated by `|`; `or` joins conditions", alternative.span, help=f"write `{fix}`")
+                self.error(
+                    "AM015", "alternatives are separated by `|`; `or` joins conditions", alternative.span, help=f"write `{fix}`"
+                )
 
     def search(self, domain: ast.Domain, targets: int) -> None:
         self.alternatives(domain)

@@ -232,7 +232,10 @@ def _resolve_or_absent(node: ir.ConfigNode, here: Assignment) -> object:
         case ir.Derived(expr):
             return evaluate(expr, here)
         case ir.Component(cls, args, attrs, instance):
-            return ResolvedComponent(cls, _entries(args, here), _entries(attrs, here), instance)
+            own = _entries(attrs, here)
+            if own.get("disabled") is True:  # a disabled component is absent, and what is searched in it inactive
+                return _ABSENT
+            return ResolvedComponent(cls, _entries(args, here), own, instance)
         case ir.ListNode(items):
             values = [_resolve_or_absent(item, here) for item in items]
             return [value for value in values if value is not _ABSENT]

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import lark
 
+from .words import STATEMENTS, word_set
+
 _VALUE = frozenset({"NAME", "INT", "FLOAT", "QUANTITY", "STRING", "CALLEE"})
-_OPERATORS = frozenset(
-    "ADD SUB MUL DIV FLOORDIV MOD POW EQEQ NOTEQ ATMOST ATLEAST LESSTHAN MORETHAN IN IS NOT AND OR IF DOT LSQB".split()
-)
-_STATEMENT = frozenset("USE LET DEF REQUIRE ENSURE MAXIMIZE MINIMIZE".split())
-_WORDS = {
+_OPERATORS = word_set("ADD SUB MUL DIV FLOORDIV MOD POW EQEQ NOTEQ ATMOST ATLEAST LESSTHAN MORETHAN IN IS NOT AND OR IF DOT LSQB")
+_STATEMENT = frozenset(word.upper() for word in STATEMENTS)
+#: Terminals of the grammar as people know them; keywords are their own names.
+SHOWN = {
     "NAME": "a name",
     "INT": "a whole number",
     "FLOAT": "a number",
@@ -19,22 +20,35 @@ _WORDS = {
     "ATTR": "an @attribute",
     "_NL": "end of line",
     "$END": "end of text",
+    "ADD": "`+`",
     "ADDTO": "`+=`",
+    "ATLEAST": "`>=`",
+    "ATMOST": "`<=`",
     "COLON": "`:`",
     "COMMA": "`,`",
+    "DIV": "`/`",
     "DOT": "`.`",
     "DOTDOT": "`..`",
+    "EQEQ": "`==`",
     "EQUAL": "`=`",
+    "FLOORDIV": "`//`",
     "LBRACE": "`{`",
+    "LESSTHAN": "`<`",
     "LPAR": "`(`",
     "LSQB": "`[`",
+    "MOD": "`%`",
+    "MORETHAN": "`>`",
     "MUL": "`*`",
+    "NOTEQ": "`!=`",
+    "POW": "`**`",
     "RBRACE": "`}`",
     "RPAR": "`)`",
     "RSQB": "`]`",
+    "SUB": "`-`",
     "TILDE": "`~`",
     "VBAR": "`|`",
 }
+#: Longer lists help nobody.
 _MOST_SHOWN = 6
 
 
@@ -51,7 +65,7 @@ def expectation(error: lark.UnexpectedInput) -> str:
         shown.append("an operator")
         names -= _OPERATORS
     names -= {"_CONT", "COMMENT", "WS"}
-    shown += sorted({_WORDS.get(name, f"`{name.lower()}`") for name in names})
+    shown += sorted({SHOWN.get(name, f"`{name.lower()}`") for name in names})
     if not shown or len(shown) > _MOST_SHOWN:
         return shown[0] if shown and shown[0].startswith("a") and len(shown) > _MOST_SHOWN else ""
     return shown[0] if len(shown) == 1 else f"{', '.join(shown[:-1])} or {shown[-1]}"

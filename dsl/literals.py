@@ -34,7 +34,9 @@ def read_int(spelling: str) -> int:
     digits = spelling.replace("_", "")
     # The length is looked at first: int() refuses very long strings, and takes quadratic time before it does.
     if len(digits.lstrip("0")) > 19 or int(digits) > MAX_INT:
-        raise LiteralError("AM306", "an integer has at most 64 bits", 0, len(spelling), "write a smaller one, or a float such as 1e20")
+        raise LiteralError(
+            "AM306", "an integer has at most 64 bits", 0, len(spelling), "write a smaller one, or a float such as 1e20"
+        )
     return int(digits)
 
 

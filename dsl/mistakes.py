@@ -6,23 +6,32 @@ add a rule and a line in tests/dsl/test_syntax_errors.py.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import pairwise
 
-from .diagnostics import Diagnostic, did_you_mean, nearest
+from .diagnostics import Diagnostic, nearest
 from .literals import UNITS
 from .outline import Outline, Statement, Word
 from .source import Source, Span
+from .words import CONTINUES_BEFORE, SIGNS, STATEMENTS, word_set
 
-STATEMENTS = ("use", "let", "def", "require", "ensure", "maximize", "minimize")
 _BINDS = frozenset({"=", "~", "+="})
 _OPENERS = frozenset("([{")
 _CLOSERS = frozenset(")]}")
 #: Signs and words that need a value behind them.
-_NEEDS_VALUE = frozenset("= ~ += | + - * / // % ** .. == != <= >= < > and or not in is if else when step log because before".split())
+_NEEDS_VALUE = SIGNS | word_set("and or not in is if else when step log because before")
 #: Of these, the ones that cannot themselves begin a value.
 _ONLY_BETWEEN = _NEEDS_VALUE - {"-", "not", "log"}
+_DOUBLE_BAR = "`|` separates alternatives, `or` joins conditions"
+_UNITS_MEANT = {
+    **dict.fromkeys(("m", "mins", "minutes"), "min"),
+    **dict.fromkeys(("sec", "secs", "seconds"), "s"),
+    **dict.fromkeys(("hr", "hrs", "hour", "hours"), "h"),
+    **dict.fromkeys(("day", "days"), "d"),
+    **dict.fromkeys(("G", "g", "gb"), "GiB"),
+}
 _NOT_STATEMENTS = {
     "for": "a list is counted out with `[i for i in 1..3]`",
     "when": "a condition stands behind what it governs: `x ~ 1..5 when m is A`",
@@ -118,8 +127,15 @@ class Situation:
     def name(self) -> str:
         """What stands before the first `=` or `~` of the segment."""
         out: list[str] = []
-        for word in self.segment:
-            if word.text in _BINDS or word.kind not in ("name", "sign") or (out and not (word.text == "." or out[-1] == ".")):
+        words = self.segment
+        if words and words[0].text in STATEMENTS and words[0] is self.words[0]:
+            words = words[1:]
+        for word in words:
+            if (
+                word.text in _BINDS
+                or word.kind not in ("name", "string", "sign")
+                or (out and not (word.text == "." or out[-1] == "."))
+            ):
                 break
             out.append(word.text)
         return "".join(out).strip(".") or "x"
@@ -141,7 +157,7 @@ def _say(s: Situation, code: str, message: str, word: Word | None = None, help: 
 
 
 def _edition(s: Situation) -> Verdict | None:
-    if s.is_file and s.words[0].text == "automl":
+    if s.words[0].text == "automl" and s.is_file and "\n" not in s.source.text[s.words[0].start : s.span().start]:
         return _say(s, "AM012", "the edition line is `automl 1`, and the first of its file", s.words[0])
     return None
 
@@ -165,7 +181,7 @@ def _looks_like_statement(line: list[Word]) -> bool:
         return False
     if line[0].text in STATEMENTS:
         return True
-    for word, following in zip(line, line[1:], strict=False):
+    for word, following in pairwise(line):
         if following.text in _BINDS or following.text == "{":
             return True
         if following.kind in ("name", "string") and word.text != ".":
@@ -181,13 +197,29 @@ def _missing_value(s: Situation) -> Verdict | None:
         return None
     if previous.kind == "sign" and previous.text in _NEEDS_VALUE:
         if s.text == previous.text == "|":
-            return _say(s, "AM015", "there is no `||`", s.word, "`|` separates alternatives, `or` joins conditions")
+            return _say(s, "AM015", "there is no `||`", s.word, _DOUBLE_BAR)
         return _say(s, "AM007", f"a value is missing after `{previous.text}`", previous)
     if s.index == 1 and s.is_file and previous.text in STATEMENTS and s.text not in _BINDS:
         what = {"use": "a file name", "let": "a name", "def": "a name"}.get(previous.text, "a condition or value")
         return _say(s, "AM007", f"{what} is missing after `{previous.text}`", previous)
     if s.index > 1 and previous.kind == "name" and previous.text in _NEEDS_VALUE and s.words[s.index - 2].text != ".":
         return _say(s, "AM007", f"a value is missing after `{previous.text}`", previous)
+    return None
+
+
+def _incomplete(s: Situation) -> Verdict | None:
+    """Forms that begin with a word and want a certain other one."""
+    if s.is_file and s.words[0].text == "use" and s.index == 1 and s.word is not None:
+        return _say(s, "AM009", "`use` is followed by a string", s.word, 'write `use "base.automl"`')
+    if any(word.text == "lambda" for word in s.segment):
+        return _say(
+            s, "AM009", "there are no functions inside values", s.word, "`def f(i) = ...` makes one; legacy text is a string"
+        )
+    words = [word.text for word in s.segment if word.kind == "name"]
+    if "if" in words and "else" not in words and "for" not in words and (s.word is None or s.text in _CLOSERS | {",", "~", "|"}):
+        return _say(
+            s, "AM007", "`else` and a value are missing", s.previous, "write `a if condition else b`; a condition is `when`"
+        )
     return None
 
 
@@ -233,8 +265,6 @@ def _top_level_signs(statement: Statement) -> set[str]:
 def _colon(s: Situation) -> Verdict | None:
     if s.text != ":" or s.bracket not in ("", "call("):
         return None
-    if any(word.text == "lambda" for word in s.segment):
-        return _say(s, "AM009", "there are no functions inside values", s.word, "`def f(i) = ...` makes one; legacy text is a string")
     following = s.words[s.index + 1].text if s.index + 1 < len(s.words) else ""
     fix = f"{s.name()} {{ ... }}" if following == "{" and s.bracket == "" else f"{s.name()} = ..."
     return _say(s, "AM005", "bindings use `=`; `:` belongs to dict literals", s.word, f"write `{fix}`")
@@ -249,6 +279,8 @@ def _range_with_equals(s: Situation) -> Verdict | None:
         name = s.name()
         help = f"write `{name} ~ ...`, or `{name} = baseline ~ ...`"
         return _say(s, "AM001", "`=` fixes a value; a range is searched with `~`", s.word if s.text else s.previous, help)
+    if s.text == ".." and s.is_file and not s.brackets and not signs & _BINDS:
+        return _say(s, "AM020", "one point joins the steps of a path", s.word, "write `.`")
     if s.text == ".." and ".." in signs:
         return _say(s, "AM001", "a range has two ends", s.word, "a step is written `0.1..0.5 step 0.2`")
     if s.text == "..":
@@ -260,6 +292,9 @@ def _range_with_equals(s: Situation) -> Verdict | None:
 def _bar_with_equals(s: Situation) -> Verdict | None:
     if s.text != "|" or "~" in s.signs():
         return None
+    following = s.words[s.index + 1 : s.index + 2]
+    if following and following[0].text == "|":
+        return _say(s, "AM015", "there is no `||`", s.word, _DOUBLE_BAR)
     if "=" in s.signs():
         name = s.name()
         help = f"write `{name} ~ ... | ...`"
@@ -278,13 +313,19 @@ def _equals(s: Situation) -> Verdict | None:
     if s.is_file and s.index == 1 and first in STATEMENTS:
         message = f"`{first}` is a word of the language and cannot be a key by itself"
         return _say(s, "AM021", message, s.words[0], f'write `"{first}" {s.text} ...`')
-    if s.text == "=" and (first in ("require", "ensure", "maximize", "minimize") or s.signs() & {"=", "~", "when", "if", "and", "or"}):
+    if s.text == "=" and (
+        first in ("require", "ensure", "maximize", "minimize") or s.signs() & {"=", "~", "when", "if", "and", "or"}
+    ):
         return _say(s, "AM006", "equality is `==`", s.word, "write `a == b`")
     return None
 
 
 def _numbers(s: Situation) -> Verdict | None:
     word, previous = s.word, s.previous
+    if previous is not None and previous.text == "." and s.index > 1:
+        number = s.words[s.index - 2]
+        if number.kind == "number" and number.end == previous.start:
+            return _say(s, "AM020", f"`{number.text}.` is not a number", previous, f"write `{number.text}.0`")
     if word is None:
         return None
     following = s.words[s.index + 1] if s.index + 1 < len(s.words) else None
@@ -298,11 +339,27 @@ def _numbers(s: Situation) -> Verdict | None:
     if s.text == "+" and (previous is None or previous.text in _NEEDS_VALUE | {"(", "[", ","}):
         return _say(s, "AM020", "a number has no `+` before it", word, "leave the `+` out")
     if word.kind == "name" and joined and previous is not None and previous.kind == "number":
-        help = did_you_mean(word.text, UNITS)
-        if not help.startswith("did"):
-            help = f"known units: {', '.join(UNITS)}"
+        meant = _UNITS_MEANT.get(word.text)
+        help = f"did you mean `{meant}`?" if meant else f"known units: {', '.join(UNITS)}"
         return _say(s, "AM020", f"`{word.text}` is not a unit", word, help)
     return None
+
+
+def _line_that_goes_on(s: Situation) -> Verdict | None:
+    """A line that begins with `when`, `|` and their like belongs to the one before, here to one that cannot take it."""
+    if s.word is None or s.previous is None or s.text not in CONTINUES_BEFORE:
+        return None
+    if "\n" not in s.source.text[s.previous.end : s.word.start]:
+        return None
+    help = _NOT_STATEMENTS.get(s.text, "")
+    if s.words[-1].text == "{" and help:
+        verdict = _say(s, "AM010", "there are no conditional blocks", s.word, help)
+    else:
+        verdict = _say(s, "AM009", f"a line that begins with `{s.text}` goes on with the one before", s.word, help)
+    regions = [(s.word.start, s.statement.end)]
+    if s.statement.closing is not None:
+        regions.append((s.statement.closing.start, s.statement.closing.end))
+    return Verdict(verdict.diagnostic, tuple(regions))
 
 
 def _block(s: Situation) -> Verdict | None:
@@ -331,12 +388,18 @@ def _unknown_statement(s: Situation) -> Verdict | None:
     is_call = second.text == "("
     if best is None and is_call and first.text not in _NOT_STATEMENTS:
         return _say(s, "AM010", "a call alone sets nothing", first, f"write `name = {first.text}(...)`")
-    if first.text in _NOT_STATEMENTS:
+    is_label = s.word is None and all(word.kind in ("name", "string") or word.text == "." for word in s.words)
+    if is_label and best is None and first.text not in _NOT_STATEMENTS and second.kind in ("name", "string"):
+        shown = " ".join(s.source.text[s.statement.start : s.statement.end].split())
+        help = f"a section is written `{shown} {{ ... }}`, a value `{first.text} = ...`"
+    elif first.text in _NOT_STATEMENTS:
         help = _NOT_STATEMENTS[first.text]
     elif best is not None:
         help = f"did you mean `{best}`?"
     else:
-        help = f"a statement sets a value (`x = 3`), searches one (`x ~ 1 | 2`), opens a section (`name {{`) or begins with {_list()}"
+        help = (
+            f"a statement sets a value (`x = 3`), searches one (`x ~ 1 | 2`), opens a section (`name {{`) or begins with {_list()}"
+        )
     return _say(s, "AM010", f"unknown statement `{first.text}`", first, help)
 
 
@@ -348,7 +411,7 @@ def _no_sign(s: Situation) -> Verdict | None:
     """A path, and nothing that says what to do with it."""
     if not s.is_file or s.word is not None or s.brackets or _top_level_signs(s.statement) - {"."}:
         return None
-    if all(word.kind == "name" or word.text in "." for word in s.words):
+    if all(word.kind in ("name", "string") or word.text == "." for word in s.words):
         name = s.name()
         return _say(s, "AM009", f"nothing is said about `{name}`", s.words[-1], f"write `{name} = ...` or `{name} ~ ...`")
     return None
@@ -366,20 +429,21 @@ def _no_comma(s: Situation) -> Verdict | None:
     return Verdict(Diagnostic("AM009", f"a `,` or an operator is missing before `{word.text}`", span))
 
 
-def _rules() -> Iterator[Rule]:
-    yield _edition
-    yield _value_on_next_line
-    yield _colon
-    yield _equals
-    yield _numbers
-    yield _missing_value
-    yield _range_with_equals
-    yield _bar_with_equals
-    yield _comma
-    yield _block
-    yield _unknown_statement
-    yield _no_sign
-    yield _no_comma
-
-
-RULES: tuple[Rule, ...] = tuple(_rules())
+#: In order: the first that knows the mistake names it.
+RULES: tuple[Rule, ...] = (
+    _line_that_goes_on,
+    _block,
+    _edition,
+    _value_on_next_line,
+    _incomplete,
+    _colon,
+    _equals,
+    _numbers,
+    _missing_value,
+    _range_with_equals,
+    _bar_with_equals,
+    _comma,
+    _unknown_statement,
+    _no_sign,
+    _no_comma,
+)

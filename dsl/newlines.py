@@ -14,13 +14,15 @@ from dataclasses import dataclass
 
 from lark import Token
 
+from .words import word_set
+
 #: After one of these the statement goes on in the next line.
-CONTINUES = frozenset(
+CONTINUES = word_set(
     "EQUAL TILDE VBAR ADDTO ADD SUB MUL DIV FLOORDIV MOD POW DOTDOT AND OR NOT IN IS IF ELSE WHEN STEP LOG BEFORE "
-    "EQEQ NOTEQ ATMOST ATLEAST LESSTHAN MORETHAN".split()
+    "EQEQ NOTEQ ATMOST ATLEAST LESSTHAN MORETHAN"
 )
 #: A brace after one of these opens a block.
-_ENDS_LABEL = frozenset("NAME STRING INT FLOAT QUANTITY RPAR RSQB TRUE FALSE NULL".split())
+_ENDS_LABEL = word_set("NAME ATTR STRING INT FLOAT QUANTITY RPAR RSQB TRUE FALSE NULL")
 
 MAX_NESTING = 64
 MAX_TOKENS = 200_000
@@ -38,7 +40,8 @@ class LimitExceeded(Exception):
 class Newlines:
     """Stateless between texts: one object serves every parse."""
 
-    always_accept = ("_NL", "COMMA")
+    # A comma and a `}` may end any statement: the lexer must know them even where the grammar waits for the line end.
+    always_accept = ("_NL", "COMMA", "RBRACE")
 
     def process(self, stream: Iterator[Token]) -> Iterator[Token]:
         open_brackets: list[str] = []
@@ -63,7 +66,8 @@ class Newlines:
                 if len(open_brackets) > MAX_NESTING:
                     raise LimitExceeded("AM303", f"brackets are nested more than {MAX_NESTING} deep", token)
             elif kind in ("RPAR", "RSQB", "RBRACE") and open_brackets:
-                if open_brackets.pop() == "block" and not at_start:
+                closes_block = open_brackets.pop() == "block"
+                if closes_block and not at_start:
                     yield Token.new_borrow_pos("_NL", "", token)
             yield token
             at_start = kind == "LBRACE" and open_brackets[-1] == "block"

@@ -10,6 +10,8 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
+from .words import CONTINUES_AFTER, CONTINUES_BEFORE, OPERATOR_WORDS
+
 _WORDS = re.compile(
     r"""(?P<comment>\#[^\n]*) | (?P<newline>\r?\n) | (?P<blank>[ \t]+)
       | (?P<string>"[^"\\\n]*(?:\\.[^"\\\n]*)*") | (?P<open_string>"[^\r\n]*)
@@ -19,9 +21,6 @@ _WORDS = re.compile(
 )
 _OPENS = {"(": ")", "[": "]", "{": "}"}
 _CLOSES = {close: open for open, close in _OPENS.items()}
-_CONTINUES_AFTER = frozenset("= ~ | += + - * / // % ** .. == != <= >= < > and or not in is if else when step log before".split())
-_CONTINUES_BEFORE = frozenset("| ~ and or if else when".split())
-_OPERATOR_WORDS = frozenset("and or not in is if else when for step because before".split())
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,17 +84,52 @@ class Outline:
                 best = statement
         return best
 
+    def paragraph(self, text: str, start: int) -> tuple[int, int]:
+        """From a statement to the end of the lines that are indented more than it, where brackets say nothing sure."""
+        indent = indent_of(text, start)
+        end = _line_end(text, start)
+        while end < len(text):
+            line = text[end + 1 : _line_end(text, end + 1)]
+            content = line.lstrip(" \t")
+            own = len(line) - len(content)
+            if content.strip() and own <= indent and (content[0] not in ")]}|~" or own < indent):
+                break
+            end = _line_end(text, end + 1)
+        depth = 0
+        for word in self.words:
+            if start <= word.start < end and word.kind == "sign" and word.text in "{}":
+                depth += 1 if word.text == "{" else -1
+                if depth < 0:
+                    return start, word.start
+        return start, end
+
     def before(self, statement: Statement) -> Statement | None:
         position = next(i for i, each in enumerate(self.statements) if each is statement)
         return self.statements[position - 1] if position else None
+
+
+def indent_of(text: str, offset: int) -> int:
+    """How far from the start of its line `offset` is."""
+    return offset - (text.rfind("\n", 0, offset) + 1)
+
+
+def _line_end(text: str, start: int) -> int:
+    end = text.find("\n", start)
+    return len(text) if end < 0 else end
 
 
 def words_of(text: str) -> Iterator[Word]:
     """Every word but blanks; comments and line ends are among them."""
     for match in _WORDS.finditer(text):
         kind = match.lastgroup or "strange"
+        text, start = match[0], match.start()
+        if kind == "open_string" and len(text) > 1 and text.rstrip().endswith("{"):
+            # `study "name {`: the brace was meant as one, and its partner is further down.
+            brace = start + len(text.rstrip()) - 1
+            yield Word(kind, text[: brace - start], start, brace)
+            kind, text, start = "sign", "{", brace
         if kind != "blank":
-            yield Word(kind, match[0], match.start(), match.end())
+            yield Word(kind, text, start, start + len(text))
 
 
 def outline(text: str) -> Outline:
@@ -142,10 +176,10 @@ class _Outliner:
 
     def goes_on(self, following: Word | None) -> bool:
         words = self.current.words
-        if words and words[-1].kind in ("sign", "name") and words[-1].text in _CONTINUES_AFTER:
+        if words and words[-1].kind in ("sign", "name") and words[-1].text in CONTINUES_AFTER:
             # A word such as `step` is an operator only between operands, and never behind a point.
             return words[-1].kind == "sign" or (len(words) > 1 and words[-2].text != ".")
-        return following is not None and following.kind in ("sign", "name") and following.text in _CONTINUES_BEFORE
+        return following is not None and following.kind in ("sign", "name") and following.text in CONTINUES_BEFORE
 
     def flush(self) -> None:
         """An empty statement stays, with the comma before it."""
@@ -194,5 +228,5 @@ class _Outliner:
 
 def _ends_label(word: Word) -> bool:
     if word.kind == "name":
-        return word.text not in _OPERATOR_WORDS
-    return word.kind in ("string", "number") or word.text in (")", "]")
+        return word.text not in OPERATOR_WORDS
+    return word.kind in ("string", "open_string", "number") or word.text in (")", "]")

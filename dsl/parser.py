@@ -12,7 +12,7 @@ import re
 from functools import cache
 from importlib import resources
 from pathlib import Path as FilePath
-from typing import TypeVar
+from typing import Any
 
 import lark
 
@@ -32,8 +32,6 @@ MAX_ROUNDS = 20
 _LARGE = 100_000
 
 _EDITION_LINE = re.compile(r"(?:[ \t]*(?:#[^\n]*)?\r?\n)*[ \t]*automl[ \t]+([0-9]+)[ \t]*(?=#|\r?\n|$)")
-
-T = TypeVar("T")
 
 
 def parse_module(source: Source, *, require_edition: bool = True) -> tuple[ast.Module, list[Diagnostic]]:
@@ -64,20 +62,23 @@ def parse_module(source: Source, *, require_edition: bool = True) -> tuple[ast.M
 
 def parse_expr(source: Source) -> ast.Expr:
     """One expression, as in `--set PATH=EXPR`. Raises ProgramError."""
-    return _parse_piece(source, "only_expr")  # type: ignore[no-any-return]
+    expr: ast.Expr = _parse_piece(source, "only_expr")
+    return expr
 
 
 def parse_domain(source: Source) -> ast.Domain:
     """One domain, as stands after `~`. Raises ProgramError."""
-    return _parse_piece(source, "only_domain")  # type: ignore[no-any-return]
+    domain: ast.Domain = _parse_piece(source, "only_domain")
+    return domain
 
 
 def parse_path(source: Source) -> ast.Path:
     """One path, as stands before `=`. Raises ProgramError."""
-    return _parse_piece(source, "only_path")  # type: ignore[no-any-return]
+    path: ast.Path = _parse_piece(source, "only_path")
+    return path
 
 
-def _parse_piece(source: Source, start: str):  # type: ignore[no-untyped-def]
+def _parse_piece(source: Source, start: str) -> Any:
     tree, diagnostics = _parse(source, start, rounds=1)
     node = None
     if tree is not None:

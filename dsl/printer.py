@@ -11,15 +11,15 @@ from typing import TypeAlias, assert_never
 
 from . import ast
 from .literals import spell_float, spell_quantity, spell_string
+from .words import NO_CALLEE, STATEMENTS, word_set
 
 WIDTH = 100
 #: An indent so far to the left that everything fits.
 _ON_ONE_LINE = -(10**9)
 
 _WORD = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
-_STATEMENT_WORDS = frozenset("use let def require ensure maximize minimize automl and or if else when".split())
-_ARGUMENT_WORDS = frozenset("let not true false null None none Null NULL nil True TRUE False FALSE".split())
-_NO_CALLEE = frozenset("and or not in is if else when for step because before let true false null".split())
+_STATEMENT_WORDS = frozenset(STATEMENTS) | word_set("automl and or if else when")
+_ARGUMENT_WORDS = word_set("let not true false null None none Null NULL nil True TRUE False FALSE")
 
 # How tightly each form holds together, loosest first.
 _ANY, _OR, _AND, _NOT, _COMPARE, _SUM, _PRODUCT, _UNARY, _POWER, _POSTFIX, _ATOM = range(11)
@@ -176,8 +176,8 @@ def _expr(node: _Printable, level: int, indent: int, domain: bool = False) -> st
         return flat
     match node:
         case ast.Call(args=args) if args:
-            head, open_bracket, separator = _call_head(node)
-            return _broken(head + open_bracket + separator.rstrip(), [_argument(arg, indent + 2) for arg in args], ")", indent)
+            head, rest = _call_head(node)
+            return _broken(head.rstrip(), [_argument(arg, indent + 2) for arg in rest], ")", indent)
         case ast.ListExpr(items) if items:
             return _broken("[", [_item(item, indent + 2) for item in items], "]", indent)
         case ast.DictExpr(entries) if entries:
@@ -236,9 +236,9 @@ def _spell(node: _Printable) -> tuple[str, int]:
             return f"({', '.join(_flat(item, _ANY) for item in items)}{',' if len(items) == 1 else ''})", _ATOM
         case ast.DictExpr(entries):
             return "{" + ", ".join(f"{spell_string(key)}: {_flat(value, _ANY)}" for key, value in entries) + "}", _ATOM
-        case ast.Call(args=args):
-            head, open_bracket, separator = _call_head(node)
-            return head + open_bracket + (separator if args else "") + ", ".join(_argument(arg) for arg in args) + ")", _ATOM
+        case ast.Call():
+            head, args = _call_head(node)
+            return head + ", ".join(_argument(arg) for arg in args) + ")", _ATOM
         case ast.Range(low, high, scale, step):
             size = "" if step is None else f" step {'*' if step.kind == 'mul' else ''}{_flat(step.size, _SUM)}"
             text = f"{_bound(low)}..{_flat(high, _SUM)}{size}"
@@ -275,13 +275,21 @@ def _base(base: ast.Expr) -> str:
     return f"({text})" if text[0].isdigit() else text
 
 
-def _call_head(call: ast.Call) -> tuple[str, str, str]:
-    """The callee, the open bracket with what always comes first in it, and what separates that from the arguments."""
-    words = call.callee.split(".")
-    if call.instance is None and all(_WORD.fullmatch(word) for word in words) and words[0] not in _NO_CALLEE:
-        return call.callee, "(", ""
-    name = call.callee if call.instance is None else f"{call.callee}#{call.instance}"
-    return "component", f"({spell_string(name)}", ", "
+def _call_head(call: ast.Call) -> tuple[str, tuple[ast.Positional | ast.Bind | ast.Let, ...]]:
+    """Everything up to the arguments that are still to be written, and these.
+
+    `component("Scale#Mine", ...)` stands for a legacy instance name, and for a class that is no word or lower-case.
+    """
+    cls, args = call.callee, call.args
+    if cls == "component" and args and isinstance(args[0], ast.Positional):
+        first = args[0].value
+        if isinstance(first, ast.Lit) and isinstance(first.value, str):
+            cls, args = first.value, args[1:]
+    words = cls.split(".")
+    if cls == call.callee and call.instance is None and all(map(_WORD.fullmatch, words)) and words[0] not in NO_CALLEE:
+        return f"{cls}(", args
+    name = cls if call.instance is None else f"{cls}#{call.instance}"
+    return f"component({spell_string(name)}" + (", " if args else ""), args
 
 
 def _argument(arg: ast.Positional | ast.Bind | ast.Let, indent: int | None = None) -> str:

@@ -25,7 +25,7 @@ _KINDS: dict[str, Kind] = {"b": "bool", "i": "int", "f": "float", "s": "str", "n
 LEGACY_CLASSES = {
     "SegAhnet": (
         "num_classes!:i if_use_psp:b pretrain_weight_name:ns plane:s final_activation:s n_spatial_dim:i "
-        "layers in_channels:i num_input_channels:i psp_block_num:i upsample_mode:s if_from_scratch:b data_format:s"
+        "layers in_channels:i num_input_channels:i psp_block_num:i upsample_mode:s norm:s if_from_scratch:b data_format:s"
     ),
     "RandomAxisFlip": "fields! probability:f",
 }
@@ -60,6 +60,9 @@ OLD_ARGUMENTS: tuple[tuple[str, str, str | None], ...] = (
     ),
     ("CosineAnnealingWarmRestarts LinearLR ConstantLR SequentialLR", "verbose", None),
 )
+
+#: Our kernels stand in for classes of MONAI, argument for argument.
+_SAME_AS = {"automl_run.kernels": "monai.transforms"}
 
 #: Arguments that their class demands and the training supplies where a config leaves them out.
 SUPPLIED = {"monai.engines": frozenset({"device"}), "monai.data": frozenset({"data"})}
@@ -126,6 +129,7 @@ def _parse(text: str, modules: tuple[str, ...]) -> Signature:
 def signatures(cls: str) -> tuple[Signature, ...]:
     """All classes that `cls` can mean, () when none is known. A dotted name means the class of that module only."""
     module, _, name = cls.rpartition(".")
+    module = _SAME_AS.get(module, module)
     if not module and name in LEGACY_CLASSES:
         return (_parse(LEGACY_CLASSES[name], ("",)),)
     table = _table()

@@ -14,8 +14,9 @@ import lark
 from .diagnostics import Diagnostic, Secondary
 from .expected import expectation
 from .mistakes import RULES, Situation
-from .outline import BracketProblem, Outline, Statement, Word, outline, words_of
+from .outline import BracketProblem, Outline, Statement, Word, indent_of, outline, words_of
 from .source import Source, Span
+from .words import STATEMENTS
 
 _CLOSER = {"(": ")", "[": "]", "{": "}"}
 _QUOTES = 'strings use double quotes: "..."'
@@ -52,7 +53,7 @@ def find_before_parsing(source: Source) -> Mistake | None:
     found = outline(source.text)
     bracket = found.problems[0] if found.problems else None
     word = _bad_word(source, found)
-    if word is not None and (bracket is None or word.span.start <= bracket.word.start):
+    if word is not None and (bracket is None or word.span.start <= bracket.word.start or _explains(source, found, word, bracket)):
         return Mistake(word, _region(source.text, found, word.span.start))
     if bracket is not None:
         return _bracket_mistake(source, found, bracket)
@@ -117,7 +118,13 @@ def _touching_hash(source: Source) -> Diagnostic | None:
     previous: Word | None = None
     for word in words_of(source.text):
         is_unit = before is not None and previous is not None and before.kind == "number" and before.end == previous.start
-        if word.kind == "comment" and previous is not None and previous.kind == "name" and previous.end == word.start and not is_unit:
+        if (
+            word.kind == "comment"
+            and previous is not None
+            and previous.kind == "name"
+            and previous.end == word.start
+            and not is_unit
+        ):
             instance = word.text[1:].split()[0].split(".")[0] if word.text[1:].split() else ""
             span = Span(source.name, word.start, word.start + 1)
             help = f'the instance is addressed `["{instance}"]`; ' if instance and not word.text[1].isspace() else ""
@@ -127,6 +134,24 @@ def _touching_hash(source: Source) -> Diagnostic | None:
 
 
 # -- brackets ---------------------------------------------------------------------------------------------------------------
+
+
+def _explains(source: Source, found: Outline, word: Diagnostic, bracket: BracketProblem) -> bool:
+    """Whether a bracket is open only because its partner stands in a string that is not closed, or the like."""
+    start, end = found.paragraph(source.text, bracket.statement_start)
+    return bracket.kind == "unclosed" and start <= word.span.start < end
+
+
+def _section_without_brace(source: Source, found: Outline, closer: Word) -> Statement | None:
+    """The statement whose missing `{` would be closed by `closer`."""
+    indent = indent_of(source.text, closer.start)
+    for statement in reversed(found.statements):
+        is_label = all(word.kind in ("name", "string") or word.text == "." for word in statement.words)
+        if statement.words[0].text in (*STATEMENTS, "automl"):
+            continue
+        if statement.start < closer.start and is_label and indent_of(source.text, statement.start) == indent:
+            return statement
+    return None
 
 
 def _bracket_mistake(source: Source, found: Outline, problem: BracketProblem) -> Mistake:
@@ -140,20 +165,27 @@ def _bracket_mistake(source: Source, found: Outline, problem: BracketProblem) ->
         also = (Secondary(Span(source.name, opener.start, opener.end), "opened here"),)
         message = f"`{word.text}` cannot close `{opener.text}`"
         diagnostic = Diagnostic("AM004", message, span, help=f"write `{_CLOSER[opener.text]}`", secondary=also)
+    elif word.text == "}" and (section := _section_without_brace(source, found, word)) is not None:
+        last = section.words[-1]
+        shown = " ".join(source.text[section.start : section.end].split())
+        at = Span(source.name, last.start, last.end)
+        also = (Secondary(span, "closed here"),)
+        diagnostic = Diagnostic("AM003", "a section opens with `{`", at, help=f"write `{shown} {{`", secondary=also)
+        return Mistake(diagnostic, ((section.start, section.end), (word.start, word.end)))
     else:
         diagnostic = Diagnostic("AM004", f"this `{word.text}` closes nothing", span, help="remove it, or open it before")
         if problem.statement_start == word.start:
             return Mistake(diagnostic, ((word.start, word.end),))
     if problem.kind == "unclosed" and word.text == "{" and any(each.end == word.end for each in found.statements):
         return Mistake(diagnostic, ((problem.statement_start, word.end),))  # a block: its body stays
-    return Mistake(diagnostic, (_paragraph(source.text, found, problem.statement_start),))
+    return Mistake(diagnostic, (found.paragraph(source.text, problem.statement_start),))
 
 
 def _region(text: str, found: Outline, offset: int) -> tuple[tuple[int, int], ...]:
     statement = found.statement_at(offset)
     if statement is None:
         return ((offset, offset + 1),)
-    return (_paragraph(text, found, statement.start),) if found.problems else _of_statement(statement)
+    return (found.paragraph(text, statement.start),) if found.problems else _of_statement(statement)
 
 
 def _of_statement(statement: Statement) -> tuple[tuple[int, int], ...]:
@@ -161,29 +193,3 @@ def _of_statement(statement: Statement) -> tuple[tuple[int, int], ...]:
     if statement.closing is not None:
         regions.append((statement.closing.start, statement.closing.end))
     return tuple(regions)
-
-
-def _paragraph(text: str, found: Outline, start: int) -> tuple[int, int]:
-    """From a statement to the end of the lines that are indented more than it, where brackets say nothing sure."""
-    indent = start - (text.rfind("\n", 0, start) + 1)
-    end = _line_end(text, start)
-    while end < len(text):
-        line = text[end + 1 : _line_end(text, end + 1)]
-        content = line.lstrip(" \t")
-        if content.strip() and len(line) - len(content) <= indent and content[0] not in ")]}|~":
-            break
-        if content.startswith("}") and len(line) - len(content) < indent:
-            break
-        end = _line_end(text, end + 1)
-    depth = 0
-    for word in found.words:
-        if start <= word.start < end and word.kind == "sign" and word.text in "{}":
-            depth += 1 if word.text == "{" else -1
-            if depth < 0:
-                return start, word.start
-    return start, end
-
-
-def _line_end(text: str, start: int) -> int:
-    end = text.find("\n", start)
-    return len(text) if end < 0 else end

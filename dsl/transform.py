@@ -395,6 +395,8 @@ def _named_component(call: ast.Call) -> ast.Call:
     if not isinstance(first, ast.Lit) or not isinstance(first.value, str):
         return call
     cls, _, instance = first.value.partition("#")
-    if not cls or not (cls[0].isupper() or "." in cls):
-        return call
-    return ast.Call(cls, call.args[1:], first.span, call.span, instance or None)
+    if cls[:1].isupper() or "." in cls:
+        return ast.Call(cls, call.args[1:], first.span, call.span, instance or None)
+    # A lower-case class stays behind `component`, or it would be taken for a function.
+    positional = ast.Positional(ast.Lit(cls, first.span), call.args[0].guard, call.args[0].span)
+    return ast.Call("component", (positional, *call.args[1:]), call.callee_span, call.span, instance or None)

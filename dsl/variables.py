@@ -83,11 +83,19 @@ def _heads(bind: Bind) -> Iterator[NameStep]:
 # -- checking -------------------------------------------------------------------------------------------------------------
 
 
-def undefined_variables(module: Module, known: Collection[str]) -> list[Diagnostic]:
-    """Every `{x}` in `module` whose name is not in `known`. The study's strings are not the configuration's and are left out."""
+def references(module: Module, *, include_study: bool = False) -> frozenset[str]:
+    """The names of every `{x}` in `module`, those in strings of Python as well."""
+    return frozenset(name for literal in _strings(module, include_study) for name in names_in(str(literal.value)))
+
+
+def undefined_variables(module: Module, known: Collection[str], *, include_study: bool = False) -> list[Diagnostic]:
+    """Every `{x}` in `module` whose name is not in `known`.
+
+    The strings of a `study` are left out unless asked for: in a `Command` `{x}` means a path. A legacy AutoML config has variables.
+    """
     found: list[Diagnostic] = []
     names = frozenset(known)
-    for literal in _strings(module):
+    for literal in _strings(module, include_study):
         text = str(literal.value)
         if is_python(text):
             continue
@@ -174,22 +182,22 @@ def _references(value: Value) -> Iterator[str]:
             yield from chain.from_iterable(_references(item) for item in value.values())
 
 
-def _strings(node: object) -> Iterator[Lit]:
-    """Every string literal under `node`, in the order of the source; not those of the study."""
+def _strings(node: object, include_study: bool = False) -> Iterator[Lit]:
+    """Every string literal under `node`, in the order of the source."""
     match node:
         case Lit(value=str()):
             yield node
-        case Section(path=path) if path.steps and _is_study(path.steps[0]):
+        case Section(path=path) if not include_study and path.steps and _is_study(path.steps[0]):
             return
-        case Bind(targets=targets) if targets and targets[0].steps and _is_study(targets[0].steps[0]):
+        case Bind(targets=targets) if not include_study and targets and targets[0].steps and _is_study(targets[0].steps[0]):
             return
         case tuple():
-            yield from chain.from_iterable(_strings(item) for item in node)
+            yield from chain.from_iterable(_strings(item, include_study) for item in node)
         case DictExpr(entries=entries):
-            yield from chain.from_iterable(_strings(value) for _, value in entries)
+            yield from chain.from_iterable(_strings(value, include_study) for _, value in entries)
         case _ if is_dataclass(node):
             for field in fields(node):
-                yield from _strings(getattr(node, field.name))
+                yield from _strings(getattr(node, field.name), include_study)
 
 
 def _is_study(step: object) -> bool:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, Protocol
@@ -37,6 +37,14 @@ class Launcher(Protocol):
     """Where agents run. `start` raises OSError when it cannot."""
 
     def start(self, worker: str, spec: Worker) -> AgentProcess: ...
+    def adopt(self, worker: str, spec: Worker) -> AgentProcess | None:
+        """The live agent of an earlier scheduler that is just what `start` would start, or None."""
+        ...
+
+    def end_survivors(self, adopted: Collection[str]) -> None:
+        """Ends all other agents of earlier schedulers of this run."""
+        ...
+
     def log_tail(self, worker: str) -> str:
         """The last line of what the agent wrote about itself, or ""."""
         ...
@@ -60,6 +68,17 @@ class Agents:
         self._watch = watch
         self._unwatch = unwatch
         self._slots: dict[str, _Slot] = {}
+
+    def adopt(self, workers: Mapping[str, Worker], now: float) -> frozenset[str]:
+        """Takes over what outlived an earlier scheduler; the rest of it is ended. Returns the workers that live."""
+        for worker, spec in workers.items():
+            process = self._launcher.adopt(worker, spec)
+            if process is not None:
+                self._slots[worker] = _Slot(process, connect_by=now + RECONNECT_S)
+                self._watch(process.fd, worker)
+        adopted = frozenset(self._slots)
+        self._launcher.end_survivors(adopted)
+        return adopted
 
     def start(self, worker: str, spec: Worker, now: float) -> Input | None:
         """Starts the agent unless it lives; an input if that is hopeless."""
@@ -111,9 +130,10 @@ class Agents:
     def alive(self) -> list[str]:
         return [worker for worker, slot in self._slots.items() if slot.process is not None]
 
-    def signal(self, number: int) -> None:
+    def signal(self, number: int, *, connected: bool = True) -> None:
+        """To all, or only to those that no message reaches."""
         for slot in self._slots.values():
-            if slot.process is not None:
+            if slot.process is not None and (connected or not slot.connected):
                 slot.process.signal(number)
 
     def reap(self, timeout_s: float, clock: Callable[[], float]) -> None:

@@ -98,7 +98,7 @@ class Publisher:
         is_best = state.best == fact.job
         if is_best:
             try:
-                self._folder.set_best(job.name, best_of(state, self._folder.path))
+                self._folder.set_best(job.name, job.fence, best_of(state, self._folder.path))
             except OSError as error:
                 self.warn(f"best/ cannot be written: {error}")
         scores = job_scores(state, job)

@@ -10,6 +10,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import msgspec
+
 from automl_run.dsl.ir import Program, Worker
 from automl_run.errors import InputError, JournalError, RunError
 
@@ -17,21 +19,20 @@ from . import events, journal, run_folder, view
 from .agents import Launcher
 from .controllers.base import Controller, Outcome, Recommendation
 from .core import facts
-from .core import inputs as on
 from .core.apply import apply
 from .core.facts import NamedWorker
 from .core.state import State
 from .events import Observer, silent
 from .journal import Journal
 from .launchers.gpus import settle_workers
-from .launchers.local import LocalLauncher, end_survivors
+from .launchers.local import LocalLauncher
 from .publish import Publisher
 from .run_folder import RunFolder
 from .scheduler import Parts, Scheduler, steady_clock
 from .summary import summarize
 from .targets.base import Target
 from .trace import Trace, TraceTo
-from .wire.server import private_folder
+from .wire.server import private_folder, private_root
 
 EXIT_CODES: Mapping[str, int] = {"done": 0, "stopped": 0, "failed": 1, "paused": 130}
 
@@ -39,6 +40,7 @@ EXIT_CODES: Mapping[str, int] = {"done": 0, "stopped": 0, "failed": 1, "paused":
 @dataclass(frozen=True, slots=True)
 class RunOptions:
     """`out` None: the program's default place; `run_id` None: the study's name and a number. `workers` None: the study's own.
+    `trace` None: to the file.
 
     `budget`: `{"study.budget.trials": "40"}`, of a resume. `launcher`: for tests and other hosts; None: processes of this one.
     """
@@ -46,7 +48,7 @@ class RunOptions:
     out: Path | None = None
     run_id: str | None = None
     workers: tuple[Worker, ...] | None = None
-    trace: TraceTo = "file"
+    trace: TraceTo | None = None
     engine_trace: bool = False
     allow_modules: tuple[str, ...] = ()
     budget: Mapping[str, str] = field(default_factory=dict)
@@ -66,6 +68,7 @@ def run_study(program: Program, options: RunOptions, observer: Observer = silent
     """Runs a new study to its end. InputError (RunExistsError too) before anything is written or started, RunError after."""
     from .controllers.registry import make_controller
 
+    program = msgspec.structs.replace(program, base_dir=str(Path(program.base_dir).resolve()))
     target = _target(program)
     controller = make_controller(program)
     out = options.out or run_folder.default_out(program)
@@ -110,7 +113,6 @@ def resume_study(folder: Path, options: RunOptions, observer: Observer = silent,
             specs, warnings = settle_workers(tuple(Worker(w.gpus, w.threads) for w in before))
         else:
             specs, warnings = settle_workers(options.workers or stored.study.workers)
-        end_survivors(folder)
         place = RunFolder(folder)
         return _run(stored, options, observer, place, store, state, controller, target, _name(specs, before), trials, warnings)
 
@@ -150,9 +152,10 @@ def _run(
     warnings: list[str],
 ) -> RunResult:
     folder.store_program(program)
+    _sweep(folder)
     sockets = private_folder()
     clock = steady_clock()
-    trace = Trace(folder.path / run_folder.TRACE, options.trace, engine=options.engine_trace)
+    trace = Trace(folder.path / run_folder.TRACE, options.trace or "file", engine=options.engine_trace)
     publisher = Publisher(folder, trace, observer, clock)
     try:
         for warning in warnings:
@@ -162,8 +165,9 @@ def _run(
         parts = Parts(folder.path, sockets, store, controller, target, launcher, publisher, clock)
         scheduler = Scheduler(parts, state, program)
         folder.write_json(run_folder.ENDPOINT, endpoint)
-        state = scheduler.run(on.Began(workers, trials))
+        state = scheduler.run(workers, trials)
         summary = publisher.write_summary(state)
+        _report(folder, summary, publisher)
         if state.run == "paused":
             publisher.tell(events.RunEnded("paused", f"interrupted; go on with: automl-run resume {folder.path}"))
         return RunResult(summary, EXIT_CODES.get(state.run, 1), folder.path)
@@ -171,6 +175,26 @@ def _run(
         trace.close()
         shutil.rmtree(sockets, ignore_errors=True)
         (folder.path / run_folder.ENDPOINT).unlink(missing_ok=True)
+
+
+def _sweep(folder: RunFolder) -> None:
+    """Removes the sockets of a scheduler that was killed; ours is the run's lock, so nobody listens there."""
+    try:
+        endpoint = json.loads((folder.path / run_folder.ENDPOINT).read_text(encoding="utf-8"))
+        place = Path(endpoint["socket"]).parent
+    except (OSError, ValueError, KeyError, TypeError):
+        return
+    if place.parent == private_root():
+        shutil.rmtree(place, ignore_errors=True)
+
+
+def _report(folder: RunFolder, summary: dict[str, Any], publisher: Publisher) -> None:
+    from .report.html import write_report
+
+    try:
+        write_report(folder.path, summary)
+    except (OSError, InputError) as error:
+        publisher.warn(f"report.html cannot be written: {error}")
 
 
 def _target(program: Program) -> Target:
@@ -225,8 +249,6 @@ def _trials(budget: Mapping[str, str]) -> int | None:
 
 
 def _with_trials(program: Program, trials: int | None) -> Program:
-    import msgspec
-
     replace = msgspec.structs.replace
     return replace(program, study=replace(program.study, budget=replace(program.study.budget, trials=trials)))
 

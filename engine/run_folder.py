@@ -13,6 +13,7 @@ from automl_run.dsl.ir import Program
 from automl_run.errors import InputError, RunExistsError
 
 from . import journal
+from .agent.folders import attempt_dir
 
 SUMMARY: Final = "summary.json"
 BEST: Final = "best"
@@ -43,20 +44,22 @@ class RunFolder:
         _replace(self.path / name, (json.dumps(data, indent=2, allow_nan=False) + "\n").encode())
 
     def store_program(self, program: Program) -> None:
-        """`program.msgpack` for the agents, and the source for people: `program.automl`, or the files it was read from."""
+        """`program.msgpack` for the agents; `program.automl`, the first file it was read from, for people."""
         _replace(self.path / PROGRAM, program.to_bytes())
-        sources = [Path(program.base_dir, file) for file in program.files]
-        if len(sources) == 1 and sources[0].suffix == ".automl":
+        copy = self.path / "program.automl"
+        if program.files and program.files[0].endswith(".automl") and not copy.exists():
+            # As written on the command line, from the folder it was read in; a resume elsewhere has the copy already.
             with contextlib.suppress(OSError):
-                shutil.copyfile(sources[0], self.path / "program.automl")
+                shutil.copyfile(program.files[0], copy)
 
-    def set_best(self, job: str, info: object) -> None:
-        """Makes `best/` the model of `job`: hard links where the file system has them, copies elsewhere."""
+    def set_best(self, job: str, fence: int, info: object) -> None:
+        """Makes `best/` the model of this attempt: hard links where the file system has them, copies elsewhere."""
+        attempt = attempt_dir(self.path, job, fence)
         new, old = self.path / ".best.new", self.path / ".best.old"
         shutil.rmtree(new, ignore_errors=True)
         new.mkdir()
         for name in _KEPT:
-            source = self.job(job) / name
+            source = attempt / name
             if source.is_dir():
                 shutil.copytree(source, new / name, symlinks=True, copy_function=_link)
             elif source.is_file():
@@ -148,10 +151,11 @@ def default_out(program: Program) -> Path:
     if program.study.out is not None:
         return base / program.study.out
     target = program.study.target
-    if target is not None and target.name == "Mmar":
+    from_file = bool(program.files) and program.files[0].endswith(".automl")
+    if target is not None and target.name == "Mmar" and not from_file:
         root = next(iter(target.args.values()), None)
         return (base / root if isinstance(root, str) else base) / "automl"
-    return (base / program.files[0]).parent / "runs" if program.files else base / "runs"
+    return base / "runs"
 
 
 def find_run(run: str, *, out: Path | None = None, mmar: Path | None = None) -> Path:

@@ -27,7 +27,7 @@ from .controllers.base import Controller
 from .core import decide as core
 from .core import inputs as on
 from .core.apply import apply
-from .core.facts import AnyFact
+from .core.facts import AnyFact, NamedWorker
 from .core.inputs import Command, Input
 from .core.state import State
 from .journal import Journal
@@ -38,10 +38,10 @@ from .wire import messages as wire
 from .wire.server import Cut, Server
 
 #: An interrupted run has ended after this, agents' ends included.
-DRAIN_S: Final = 12.0
+DRAIN_S: Final = 11.0
 #: Then agents get this to end by themselves, and this after a SIGTERM.
 GOODBYE_S: Final = 3.0
-TERMINATE_S: Final = 3.0
+TERMINATE_S: Final = 2.0
 _NAP_S: Final = 1.0
 
 _Happening = tuple[str, wire.FromAgent] | Cut | str
@@ -76,11 +76,11 @@ class Scheduler:
         self._interrupts = 0
         self._drain_by: float | None = None
 
-    def run(self, begin: on.Began) -> State:
+    def run(self, workers: tuple[NamedWorker, ...], trials: int | None = None) -> State:
         """The state at the end. No agent is alive afterwards, whatever is raised (JournalError, mostly)."""
         with _Signals(self._selector, self._on_signal):
             try:
-                self._inputs.append(begin)
+                self._inputs.append(on.Began(workers, trials, self._adopt(workers)))
                 self._tick()
                 while not self._over():
                     self._wait()
@@ -88,6 +88,11 @@ class Scheduler:
             finally:
                 self._shut_down()
         return self._state
+
+    def _adopt(self, workers: tuple[NamedWorker, ...]) -> frozenset[str]:
+        before = {(worker.name, worker.gpus, worker.threads) for worker in self._state.workers}
+        same = {w.name: Worker(w.gpus, w.threads) for w in workers if (w.name, w.gpus, w.threads) in before}
+        return self._agents.adopt(same, self._parts.clock())
 
     # -- ticks -----------------------------------------------------------------------------------------------------------
 
@@ -269,6 +274,7 @@ class Scheduler:
         try:
             for worker in self._agents.alive:
                 self._server.send(worker, wire.Drain(stop_jobs=True))
+            self._agents.signal(signal.SIGTERM, connected=False)
             if not hurry:
                 self._agents.reap(GOODBYE_S, clock)
             self._agents.signal(signal.SIGTERM)

@@ -7,13 +7,15 @@ input that a kernel does not cover runs through MONAI unchanged.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import cast
 
 import monai.transforms as mt
 import numpy as np
 import torch
 from monai.config import DtypeLike
 from monai.data.meta_obj import get_track_meta
-from monai.utils import GridSampleMode, GridSamplePadMode, InterpolateMode, convert_to_tensor
+from monai.data.meta_tensor import MetaTensor
+from monai.utils import GridSampleMode, GridSamplePadMode, convert_to_tensor
 
 from .spatial import can_execute, execute, flip
 
@@ -23,7 +25,8 @@ class Flip(mt.Flip):
 
     def __call__(self, img: torch.Tensor, lazy: bool | None = None) -> torch.Tensor:
         lazy_ = self.lazy if lazy is None else lazy
-        img = convert_to_tensor(img, track_meta=get_track_meta())
+        if type(img) is not MetaTensor or not get_track_meta():
+            img = convert_to_tensor(img, track_meta=get_track_meta())
         return flip(img, self.spatial_axis, lazy_, self.get_transform_info())
 
     def inverse(self, data: torch.Tensor) -> torch.Tensor:
@@ -69,7 +72,7 @@ class Resize(mt.Resize):
             out = execute(super().__call__(img, *arguments, lazy=True), self.get_transform_info())
             if out is not None:
                 return out
-        return super().__call__(img, *arguments, lazy=lazy_)
+        return cast(torch.Tensor, super().__call__(img, *arguments, lazy=lazy_))
 
 
 class SpatialResample(mt.SpatialResample):
@@ -92,7 +95,7 @@ class SpatialResample(mt.SpatialResample):
             out = execute(super().__call__(img, *arguments, lazy=True), self.get_transform_info())
             if out is not None:
                 return out
-        return super().__call__(img, *arguments, lazy=lazy_)
+        return cast(torch.Tensor, super().__call__(img, *arguments, lazy=lazy_))
 
 
 class Spacing(mt.Spacing):
@@ -116,4 +119,6 @@ class Spacing(mt.Spacing):
             *(pixdim, diagonal, mode, padding_mode, align_corners, dtype, scale_extent, recompute_affine, min_pixdim, max_pixdim),
             lazy=lazy,
         )
-        self.sp_resample = SpatialResample(mode=mode, padding_mode=padding_mode, align_corners=align_corners, dtype=dtype, lazy=lazy)
+        self.sp_resample = SpatialResample(
+            mode=mode, padding_mode=padding_mode, align_corners=align_corners, dtype=dtype, lazy=lazy
+        )

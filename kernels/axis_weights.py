@@ -6,8 +6,8 @@ axis, so that its rounding (and with it every tie of a nearest neighbour) is rep
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from functools import lru_cache
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -18,20 +18,16 @@ Floats = npt.NDArray[np.float32]
 Indices = npt.NDArray[np.uint32]
 
 
-@dataclass(frozen=True, slots=True)
-class AxisWeights:
+class AxisWeights(NamedTuple):
     """out[i] = (1 - weight[i]) * in[low[i]] + weight[i] * in[high[i]].
 
-    A voxel without a second neighbour has low == high and weight 1/2: exact, where weight 0 would make NaN of infinity.
+    A tuple, because compiled code takes those. A voxel without a second neighbour has low == high and weight 1/2: exact,
+    where weight 0 would make NaN of infinity.
     """
 
     low: Indices
     high: Indices
     weight: Floats
-
-    @property
-    def size(self) -> int:
-        return self.low.size
 
 
 def whole_axis(size: int) -> AxisWeights:

@@ -25,7 +25,7 @@ _DTYPES = frozenset(
     }
 )
 _MAX_AXES = 4  # after merging
-_SMALLEST_SLAB_BYTES = 1 << 18  # waking a thread costs about as much as copying this
+_SMALLEST_SLAB_BYTES = 1 << 22  # waking a thread costs about as much as copying half of this
 
 Words = npt.NDArray[np.int64]
 
@@ -94,35 +94,36 @@ def copy_rows(
 ) -> None:
     """target[i] for start <= i < stop, i counting over `sizes`, from source[first + sum(index * stride)]."""
     length, step = sizes[3], strides[3]
-    row = start // length
-    x = start - row * length
-    rest = row // sizes[2]
-    i2 = row - rest * sizes[2]
-    i0 = rest // sizes[1]
-    i1 = rest - i0 * sizes[1]
     one = np.uint64(1)
     while start < stop:
-        count = min(length - x, stop - start)
-        begin = first + i0 * strides[0] + i1 * strides[1] + i2 * strides[2] + x * step
-        to = target[start : start + count]
+        row = start // length
+        x = start - row * length
+        rest = row // sizes[2]
+        i2 = row - rest * sizes[2]
+        i0 = rest // sizes[1]
+        begin = first + i0 * strides[0] + (rest - i0 * sizes[1]) * strides[1] + i2 * strides[2] + x * step
+        # One piece of a row where the range begins or ends inside it, else all rows up to the end of axis 2.
+        rows, count = 1, min(length - x, stop - start)
+        if count == length:
+            rows = min(sizes[2] - i2, (stop - start) // length)
         n = np.uint64(count)
         if step == 1:
-            ahead = source[begin : begin + count]
-            for k in range(n):
-                to[k] = ahead[k]
+            for _ in range(rows):
+                to, ahead = target[start : start + count], source[begin : begin + count]
+                for k in range(n):
+                    to[k] = ahead[k]
+                begin += strides[2]
+                start += count
         elif step == -1:
-            behind = source[begin + 1 - count : begin + 1]
-            for k in range(n):
-                to[k] = behind[n - one - k]
+            for _ in range(rows):
+                to, behind = target[start : start + count], source[begin + 1 - count : begin + 1]
+                for k in range(n):
+                    to[k] = behind[n - one - k]
+                begin += strides[2]
+                start += count
         else:
-            for i in range(count):
-                to[i] = source[begin + i * step]
-        start += count
-        x = 0
-        i2 += 1
-        if i2 == sizes[2]:
-            i2 = 0
-            i1 += 1
-            if i1 == sizes[1]:
-                i1 = 0
-                i0 += 1
+            for _ in range(rows):
+                for i in range(count):
+                    target[start + i] = source[begin + i * step]
+                begin += strides[2]
+                start += count

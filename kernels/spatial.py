@@ -9,15 +9,16 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import cast
 
+import numpy as np
 import torch
 from monai.config import USE_COMPILED
-from monai.data.meta_obj import get_track_meta
+from monai.data.meta_obj import MetaObj, get_track_meta
 from monai.data.meta_tensor import MetaTensor
 from monai.networks.utils import to_norm_affine
 from monai.transforms.inverse import TraceableTransform
 from monai.transforms.spatial import functional as monai_functional
 from monai.transforms.utils import map_spatial_axes
-from monai.utils import LazyAttr, TraceKeys
+from monai.utils import LazyAttr, MetaKeys, TraceKeys
 
 from .axis_weights import AxisWeights, grid_axis, interpolate_axis
 from .flip import can_flip, flip_axes
@@ -38,22 +39,23 @@ def flip(img: torch.Tensor, sp_axes: Sequence[int] | int | None, lazy: bool, tra
     plain = _plain(img)
     if lazy or plain is None or not can_flip(plain):
         return cast(torch.Tensor, monai_functional.flip(img, sp_axes, lazy=lazy, transform_info=transform_info))
-    axes = map_spatial_axes(img.ndim, sp_axes)
-    if len(set(axes)) != len(axes) or not all(1 <= axis < img.ndim for axis in axes):
+    axes = map_spatial_axes(plain.ndim, sp_axes)
+    rank = int(img.peek_pending_rank()) if isinstance(img, MetaTensor) else 3
+    if len(set(axes)) != len(axes) or not all(1 <= axis <= min(rank, plain.ndim - 1) for axis in axes):
         # An axis twice, out of range, or the channels: MONAI's behaviour or its error.
         return cast(torch.Tensor, monai_functional.flip(img, sp_axes, lazy=lazy, transform_info=transform_info))
     shape = list(plain.shape[1:])
-    rank = int(img.peek_pending_rank()) if isinstance(img, MetaTensor) else 3
-    affine = torch.eye(rank + 1, dtype=torch.double)
+    affine = np.eye(rank + 1)
     for axis in axes:
-        if axis > rank:
-            return cast(torch.Tensor, monai_functional.flip(img, sp_axes, lazy=lazy, transform_info=transform_info))
-        affine[axis - 1, axis - 1] = -1.0
-        affine[axis - 1, -1] = shape[axis - 1] - 1
-    meta = TraceableTransform.track_transform_meta(
-        img, sp_size=shape, affine=affine, extra_info={"axes": sp_axes}, transform_info=transform_info, lazy=False
+        affine[axis - 1, axis - 1], affine[axis - 1, -1] = -1.0, shape[axis - 1] - 1
+    return _recorded(
+        img,
+        flip_axes(plain, axes),
+        affine=torch.from_numpy(affine),
+        extra_info={"axes": sp_axes},
+        orig_size=tuple(shape),
+        transform_info=transform_info,
     )
-    return _with_meta(flip_axes(plain, axes), meta)
 
 
 def can_execute(img: object, lazy: bool) -> bool:
@@ -84,16 +86,14 @@ def execute(pending: torch.Tensor, transform_info: TransformInfo) -> torch.Tenso
         axes = _interpolated_axes(tuple(voxels.shape[1:]), size, settings)
     if axes is None:
         return None
-    meta = TraceableTransform.track_transform_meta(
+    return _recorded(
         pending,
-        sp_size=size,
+        resample_axes(voxels, axes),
         affine=affine,
         extra_info=settings,
         orig_size=operation[TraceKeys.ORIG_SIZE],
         transform_info=transform_info,
-        lazy=False,
     )
-    return _with_meta(resample_axes(voxels, axes), meta)
 
 
 def _interpolated_axes(source: tuple[int, ...], size: tuple[int, ...], settings: Mapping[str, object]) -> list[AxisWeights] | None:
@@ -128,7 +128,7 @@ def _grid_axes(
     theta = to_norm_affine(affine.to(dtype)[None], source, size, align_corners=align_corners)[0]
     off_axis = theta[:rank, :rank] - torch.diag(theta[:rank, :rank].diagonal())
     shear_voxels = float((off_axis.abs() * torch.tensor(source).view(rank, 1)).sum(1).max()) / 2
-    if not shear_voxels <= (0 if mode == "nearest" else _LARGEST_SHEAR_VOXELS):
+    if not bool(torch.isfinite(theta).all()) or shear_voxels > (0 if mode == "nearest" else _LARGEST_SHEAR_VOXELS):
         return None
     return [
         grid_axis(
@@ -156,6 +156,32 @@ def _plain(img: torch.Tensor) -> torch.Tensor | None:
     return img if type(img) is torch.Tensor and img.ndim in (3, 4) else None
 
 
-def _with_meta(voxels: torch.Tensor, meta: object) -> torch.Tensor:
-    """`voxels` as MONAI would return them: a MetaTensor with `meta`, or plain where tracking is off."""
-    return cast(torch.Tensor, MetaTensor(voxels).copy_meta_from(meta)) if get_track_meta() else voxels
+def _recorded(
+    img: torch.Tensor,
+    voxels: torch.Tensor,
+    *,
+    affine: torch.Tensor,
+    extra_info: dict[str, object],
+    orig_size: tuple[int, ...],
+    transform_info: TransformInfo,
+) -> torch.Tensor:
+    """`voxels` with the metadata of `img` after a transform whose output voxels lie at `affine` @ voxel in `img`.
+
+    The usual case is done here, in a third of the time that MONAI needs for it; everything else is MONAI's.
+    """
+    if not get_track_meta() or not isinstance(img, MetaTensor):
+        return voxels
+    out = voxels.as_subclass(MetaTensor)
+    before = img.affine
+    if before.shape == affine.shape and before.dtype == affine.dtype == torch.float64 and MetaKeys.PIXDIM not in img.meta:
+        out.__dict__ = {name: MetaObj.copy_items(value) for name, value in img.__dict__.items()}
+        out.meta[MetaKeys.AFFINE] = before @ affine
+        if transform_info[TraceKeys.TRACING]:
+            record = {TraceKeys.ORIG_SIZE: orig_size, TraceKeys.LAZY: False, TraceKeys.EXTRA_INFO: extra_info}
+            out.applied_operations.append({**transform_info, **record})
+        return cast(torch.Tensor, out)
+    meta = TraceableTransform.track_transform_meta(
+        img, affine=affine, extra_info=extra_info, orig_size=orig_size, transform_info=transform_info, lazy=False
+    )
+    out.copy_meta_from(meta, copy_attr=False)
+    return cast(torch.Tensor, out)

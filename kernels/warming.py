@@ -16,4 +16,5 @@ def warm_up() -> None:
     for dtype in (torch.uint8, torch.int16, torch.float32):
         for mode in ("linear", "nearest"):
             table = interpolate_axis(2, 3, mode, None, torch.float32)
-            resample_axes(torch.zeros(1, 2, 2, dtype=dtype), [table, table])
+            resample_axes(torch.zeros(1, 2, 2, dtype=dtype), [table] * 2)
+            resample_axes(torch.zeros(1, 2, 2, 2, dtype=dtype), [table] * 3)

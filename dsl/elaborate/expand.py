@@ -87,13 +87,13 @@ class Expander:
             case ast.Comprehension(body=body) if _builds(body):
                 return self._unrolled(expr, scope)
             case ast.Call() if expr.callee in self.places.defs and not _shadowed(expr.callee, scope):
-                body, inner = self._stamp(expr, scope)
-                return self._only_value(body, inner, home, expr.callee, expr.span)
+                recipe, inner = self._stamp(expr, scope)
+                return self._only_value(recipe, inner, home, expr.callee, expr.span)
             case ast.Call() if is_component(expr.callee):
                 return self._component(expr, scope)
             case ast.Name(name, span) if name in self.places.defs and not self._is_slot(name, scope):
-                body, inner = self._stamp(ast.Call(name, (), span, span), scope)
-                return self._only_value(body, inner, home, name, span)
+                recipe, inner = self._stamp(ast.Call(name, (), span, span), scope)
+                return self._only_value(recipe, inner, home, name, span)
             case _:
                 return Leaf(expr, scope, home)
 
@@ -220,8 +220,6 @@ class Expander:
     ) -> Site:
         """Bind `slots` to one search; what they hold so far is the baseline unless `given` is."""
         site = Site(list(slots), domain, scope, tags, span, slots[0].is_let, keep_baseline)
-        if len(domain.alternatives) == 1 and not keep_baseline:
-            _refuse_slips(domain.alternatives[0])
         site.alternatives = self.alternatives(domain, scope, slots)
         for at, (slot, value) in enumerate(zip(slots, spread(given, len(slots), span), strict=True)):
             old = slot.binding
@@ -288,8 +286,12 @@ class Expander:
             (param, arg.value, arg.span) for param, arg in zip(params, positional, strict=False)
         ]
         for arg in call.args:
-            if isinstance(arg, ast.Let) or (isinstance(arg, ast.Bind) and (arg.search or arg.given is None or len(arg.targets) != 1)):
-                raise Fault("AM115", f"an argument of `{name}` is a value", arg.span, help="put the search into the `def`, or use a `let`")
+            if isinstance(arg, ast.Let) or (
+                isinstance(arg, ast.Bind) and (arg.search or arg.given is None or len(arg.targets) != 1)
+            ):
+                raise Fault(
+                    "AM115", f"an argument of `{name}` is a value", arg.span, help="put the search into the `def`, or use a `let`"
+                )
             if isinstance(arg, ast.Bind) and arg.given is not None:
                 given.append((_name_of(arg.targets[0]), arg.given, arg.span))
         for param, value, span in given:
@@ -320,7 +322,7 @@ def spread(expr: ast.Expr | None, count: int, span: Span) -> tuple[ast.Expr | No
 def _builds(expr: ast.Expr | ast.Domain) -> bool:
     """Whether `expr` makes components or searches, so that it needs places of its own."""
     match expr:
-        case ast.Call(callee, args):
+        case ast.Call(callee):
             return is_component(callee) or callee not in FUNCTIONS
         case ast.ListExpr(items):
             return any(isinstance(item.value, ast.Domain) or item.guard is not None or _builds(item.value) for item in items)
@@ -357,16 +359,3 @@ def _name_of(path: ast.Path) -> str:
             return name
         case _:
             raise Fault("AM115", "one plain name is needed here", path.span)
-
-
-def _refuse_slips(only: ast.Range | ast.Expr) -> None:
-    """A lone alternative that was meant as several, or as a range."""
-    match only:
-        case ast.Binary("or") as wrong:
-            raise Fault("AM108", "alternatives are separated by `|`", wrong.span, help="write `a | b | c`; `or` joins conditions")
-        case ast.ListExpr(items, span) if len(items) > 1 and not any(isinstance(item.value, ast.Domain) for item in items):
-            raise Fault("AM108", "a list is one value; alternatives are separated by `|`", span, help="write `a | b | c`")
-        case ast.Call("log" | "loguniform" | "uniform" | "range" | "choice", span=span):
-            raise Fault("AM108", f"`{only.callee}(...)` is not a range", span, help="a range is `lo..hi`, on a log scale `log lo..hi`")
-        case _:
-            return

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Literal
@@ -62,7 +62,7 @@ class Reading:
 class Expressions:
     places: Places
     sites: Sites = field(init=False)
-    stack: list[tuple[Slot, str]] = field(default_factory=list)
+    stack: list[tuple[object, str]] = field(default_factory=list)
     steps: int = 0
     depth: int = 0
 
@@ -183,8 +183,6 @@ class Expressions:
         found = self.places.resolve(expr, scope, home)
         match found:
             case Variable(name):
-                if reading.mode == "const":
-                    raise Fault("AM120", "this must be known before the search", expr.span)
                 return ir.Local(name)
             case Slot():
                 return self._guarded_atom(reading, lambda how: self.reference(found, expr.span, how))
@@ -205,14 +203,16 @@ class Expressions:
         return whole if whole is not None else out
 
     @contextmanager
-    def entering(self, slot: Slot, span: Span) -> Iterator[None]:
-        """Refuse to come back to `slot` before it is done. Fault AM121 prints the loop."""
-        names = [name for _, name in self.stack]
+    def entering(self, thing: object, slot: Slot, span: Span) -> Iterator[None]:
+        """Refuse to come back to `thing` (a slot's value, its guard, its parameter) before it is done. AM121 prints the loop."""
+        name = slot.id or slot.name
         for at, (other, _) in enumerate(self.stack):
-            if other is slot:
-                loop = " -> ".join([*names[at:], slot.id or slot.name])
-                raise Fault("AM121", f"these depend on each other: {loop}", span, label="closes the loop")
-        self.stack.append((slot, slot.id or slot.name))
+            if other is thing:
+                names = [known for _, known in self.stack[at:]] + [name]
+                loop = [known for place, known in enumerate(names) if place == 0 or known != names[place - 1]]
+                text = " -> ".join(loop if len(loop) > 1 else [name, name])
+                raise Fault("AM121", f"this depends on itself: {text}", span, label="closes the loop")
+        self.stack.append((thing, name))
         try:
             yield
         finally:
@@ -220,7 +220,7 @@ class Expressions:
 
     def reference(self, slot: Slot, span: Span, reading: Reading) -> ir.Expr:
         """The value that stands at `slot`, read from a place where `reading.known` holds."""
-        with self.entering(slot, span):
+        with self.entering(slot, slot, span):
             for condition in self.sites.above(slot):
                 reading = self._need(condition, slot, span, reading)
             if slot.binding is None:
@@ -233,6 +233,8 @@ class Expressions:
         guard = self.sites.guard(slot, binding)
         if is_true(guard):
             return self._bound(slot, binding, span, reading)
+        if reading.mode == "const" and not is_false(guard):
+            raise Fault("AM120", f"`{slot.name}` depends on the search; this must be known before it", span)
         if binding.below is None:
             if is_false(guard):
                 raise Fault("AM130", f"`{slot.name}` is never there: its `when` is false", span)
@@ -240,16 +242,17 @@ class Expressions:
             return self._bound(slot, binding, span, reading)
         if is_false(guard):
             return self._binding(slot, binding.below, span, reading)
-        if reading.mode == "const":
-            raise Fault("AM120", f"`{slot.name}` depends on the search; this must be known before it", span)
         then = self._bound(slot, binding, span, reading.given(guard))
         otherwise = self._binding(slot, binding.below, span, reading.given(negation(guard)))
         return fold(ir.IfElse(guard, then, otherwise))
 
+    def demand(self, conditions: Iterable[ir.Expr], slot: Slot, span: Span, reading: Reading) -> None:
+        """Fault AM130 unless all `conditions` hold where `slot` is read."""
+        for condition in conditions:
+            reading = self._need(condition, slot, span, reading)
+
     def _need(self, condition: ir.Expr, slot: Slot, span: Span, reading: Reading) -> Reading:
-        if not follows(reading.known, condition):
-            if reading.mode == "const":
-                raise Fault("AM120", f"`{slot.name}` depends on the search; this must be known before it", span)
+        if reading.mode != "const" and not follows(reading.known, condition):
             if reading.mode == "value":
                 raise Fault(
                     "AM130",
@@ -266,7 +269,7 @@ class Expressions:
         if binding.site is not None:
             if reading.mode == "const":
                 raise Fault("AM120", f"`{slot.name}` is searched; this must be known before the search", span)
-            return self.sites.read(binding.site, binding.position, slot, span)
+            return self.sites.read(binding.site, binding, slot, span)
         if binding.value is None:
             raise Fault("AM101", f"`{slot.name}` has no value", span)
         return self._tree(binding.value, span, reading)
@@ -305,7 +308,9 @@ class Expressions:
         """`m is A`: which alternative a search has taken, or which class stands there."""
         found = self.places.resolve(left, scope, home)
         if not isinstance(found, Slot):
-            raise Fault("AM104", "`is` asks which alternative a searched value has taken", left.span, help="compare values with `==`")
+            raise Fault(
+                "AM104", "`is` asks which alternative a searched value has taken", left.span, help="compare values with `==`"
+            )
         return self._slot_is(found, left.span, right, scope, home, reading)
 
     def _slot_is(
@@ -324,10 +329,14 @@ class Expressions:
                 case Binding(value=Leaf(expr, inner, at)):
                     target = self.places.resolve(expr, inner, at)
                     if not isinstance(target, Slot):
-                        raise Fault("AM104", "`is` asks which alternative a searched value has taken", span, help="compare values with `==`")
+                        raise Fault(
+                            "AM104", "`is` asks which alternative a searched value has taken", span, help="compare values with `==`"
+                        )
                     part = self._slot_is(target, span, right, scope, home, reading)
                 case _:
-                    raise Fault("AM104", "`is` asks which alternative a searched value has taken", span, help="compare values with `==`")
+                    raise Fault(
+                        "AM104", "`is` asks which alternative a searched value has taken", span, help="compare values with `==`"
+                    )
             if binding.guard is None:
                 out = part
                 continue
@@ -357,7 +366,7 @@ class Expressions:
         hits = tuple(
             at
             for at, tree in enumerate(trees)
-            if isinstance(tree, Leaf) and _equal(self.constant(tree.expr, tree.scope, tree.home), value)
+            if isinstance(tree, Leaf) and _same_scalar(self.constant(tree.expr, tree.scope, tree.home), value)
         )
         if any(isinstance(tree, RangeTree) for tree in trees) and not hits:
             raise later("`is` with a value inside a range", right.span)
@@ -377,7 +386,7 @@ def _class_name(expr: ast.Expr) -> str | None:
             return None
 
 
-def _equal(a: ir.Value, b: ir.Value) -> bool:
+def _same_scalar(a: ir.Value, b: ir.Value) -> bool:
     return isinstance(a, bool) == isinstance(b, bool) and a == b
 
 
@@ -389,7 +398,9 @@ def _plain(item: ast.Item) -> ast.Expr:
     return item.value
 
 
-def _operator(op: str, span: Span) -> Literal["+", "-", "*", "/", "//", "%", "**", "==", "!=", "<", "<=", ">", ">=", "in", "not in"]:
+def _operator(
+    op: str, span: Span
+) -> Literal["+", "-", "*", "/", "//", "%", "**", "==", "!=", "<", "<=", ">", ">=", "in", "not in"]:
     match op:
         case "+" | "-" | "*" | "/" | "//" | "%" | "**" | "==" | "!=" | "<" | "<=" | ">" | ">=" | "in" | "not in":
             return op

@@ -7,13 +7,13 @@ Within one layer the order of statements means nothing: shorter paths are bound 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from .. import ast
 from ..diagnostics import Diagnostic, Secondary
 from .expand import Expander, spread
 from .places import HasArgument, Places, component_of, section_key
-from .tree import Binding, Fault, Leaf, Scope, Section, Seq, Slot, later
+from .tree import Binding, Fault, Leaf, Map, Scope, Section, Seq, Slot, later
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +65,8 @@ class _Builder:
         self.places = out.places
         self.expand = Expander(out.places)
         self.legacy = False
+        #: path, as names, -> number of the statement of this layer that mentions it first
+        self.mentioned: dict[tuple[str, ...], int] = {}
 
     def build(self, layers: Sequence[Layer]) -> Layered:
         placed: list[list[Placed]] = []
@@ -93,7 +95,7 @@ class _Builder:
     ) -> None:
         match statement:
             case ast.Section(path, label, body):
-                if not prefix and _is(path, "study"):
+                if not prefix and len(path.steps) == 1 and _starts(path, "study"):
                     self.out.study_labels.append((label or "", statement, layer))
                     self.out.study += [StudyKey(item, layer, file) for item in body]
                     return
@@ -118,6 +120,9 @@ class _Builder:
             case ast.Use():
                 if prefix:
                     self._report(Fault("AM118", "`use` stands outside sections", statement.span))
+            case ast.Bind(targets=(path,)) if not prefix and len(path.steps) > 1 and _starts(path, "study"):
+                rest = ast.Path(path.steps[1:], path.span)
+                self.out.study.append(StudyKey(replace(statement, targets=(rest,)), layer, file))
             case ast.Bind() | ast.Let() | ast.Require():
                 found.append(Placed(statement, scope, prefix, layer))
 
@@ -137,8 +142,30 @@ class _Builder:
         for placed in found:
             if isinstance(placed.statement, ast.Let):
                 self._guarded(self._let, placed, placed.statement.bind)
+        self.mentioned = {}
+        for number, (_, placed, bind) in enumerate(binds):
+            for path in bind.targets:
+                names = section_key(ast.Path((*placed.prefix, *path.steps), path.span))
+                for length in range(1, len(names) + 1):
+                    self.mentioned.setdefault(names[:length], number)
         for _, placed, bind in sorted(binds, key=lambda entry: entry[0]):
             self._guarded(self._bind, placed, bind)
+        if self.places.root.open:
+            self._in_order_of_mention(self.places.root, ())
+
+    def _in_order_of_mention(self, tree: Map, prefix: tuple[str, ...]) -> None:
+        """Keys that this layer's paths made stand in the order of the text, however long the paths are."""
+        last = len(self.mentioned)
+        new = {
+            key: slot for key, slot in tree.entries.items() if slot.binding is not None and slot.binding.layer == self.expand.layer
+        }
+        old = [key for key in tree.entries if key not in new]
+        made = sorted(new, key=lambda key: self.mentioned.get((*prefix, key), last))
+        tree.entries = {key: tree.entries[key] for key in (*old, *made)}
+        for key in made:
+            binding = new[key].binding
+            if binding is not None and isinstance(binding.value, Map) and binding.value.open:
+                self._in_order_of_mention(binding.value, (*prefix, key))
 
     def _guarded(self, action, placed: Placed, bind: ast.Bind) -> None:  # type: ignore[no-untyped-def]
         try:
@@ -261,7 +288,11 @@ class _Builder:
                 base, steps = _dotted(before)
                 step = ast.NameStep(".".join([base, *steps]), before.span)
             case ast.Index(ast.Name(name), ast.Lit(int() as index)):
-                found = [at for at, item in enumerate(items) if (comp := component_of(item)) is not None and name in (comp.cls, comp.short)]
+                found = [
+                    at
+                    for at, item in enumerate(items)
+                    if (comp := component_of(item)) is not None and name in (comp.cls, comp.short)
+                ]
                 if 0 <= index < len(found):
                     return found[index]
                 raise Fault("AM110", f"nothing named `{name}[{index}]` here", before.span)
@@ -271,8 +302,8 @@ class _Builder:
         return items.index(self.places.walk(holder, (step,), None))
 
 
-def _is(path: ast.Path, name: str) -> bool:
-    return len(path.steps) == 1 and isinstance(path.steps[0], ast.NameStep) and path.steps[0].name == name
+def _starts(path: ast.Path, name: str) -> bool:
+    return isinstance(path.steps[0], ast.NameStep) and path.steps[0].name == name
 
 
 def _dotted(expr: ast.Expr) -> tuple[str, list[str]]:

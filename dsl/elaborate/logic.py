@@ -171,4 +171,3 @@ def exclude(first: Known, second: Known) -> bool:
                 case _:
                     pass
     return any(follows(first, negation(b)) for b in second)
-

@@ -1,4 +1,4 @@
-"""The names of places: `train.pre_transforms.RandFlipd[1].prob` for people, the same with the alternatives it lies in as identity."""
+"""The names of places: `train.model.depth` for people, `train.model[UNet].depth` as identity."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from collections import Counter
 from collections.abc import Iterable
 
 from .places import Places, component_of
-from .tree import Comp, Leaf, Map, Parent, RangeTree, Seq, Slot, Tree
+from .tree import Binding, Comp, Leaf, Map, Parent, RangeTree, Seq, Slot, Tree
 
 _PLAIN = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 
@@ -35,6 +35,13 @@ def group_id(slots: Iterable[Slot]) -> str:
     return f"{base}.({names})" if base else f"({names})"
 
 
+def branch_suffix(slot: Slot, binding: Binding) -> str:
+    """Branches that exclude each other share a path; the searches of the second and later ones need ids of their own."""
+    searches = [other for other in slot.chain() if other.site is not None]
+    number = 0 if binding not in searches else len(searches) - 1 - searches.index(binding)
+    return f"[{number}]" if number else ""
+
+
 def structure_label(alternatives: list[Tree | RangeTree], at: int) -> str:
     """What alternative number `at` is called in ids: its class, `U[1]` among several of one class, else its number."""
     tree = alternatives[at]
@@ -52,9 +59,8 @@ def _key(base: str, key: str) -> str:
 
 def _slot(slot: Slot, path: str, id: str, step: str, parent: Parent | None) -> None:
     slot.path, slot.id, slot.base, slot.parent = path + step, id + step, id, parent
-    for number, binding in enumerate(slot.chain()):
-        # Branches that exclude each other share the path; their searches need ids of their own.
-        branch = f"{slot.id}[{number}]" if number and binding.site is not None else slot.id
+    for binding in slot.chain():
+        branch = slot.id + branch_suffix(slot, binding)
         if binding.site is None:
             if binding.value is not None:
                 _tree(binding.value, slot.path, slot.id, Parent(slot, binding, None, None))

@@ -34,6 +34,9 @@ class Places:
         if base is None:
             return None
         start = self.name(base.id, scope, home)
+        if start is None and home is not None and home.name == base.id:
+            help = f"a right side never means its own left side; name something else than `{base.id}`"
+            raise Fault("AM121", f"`{base.id}` would depend on itself: {base.id} -> {base.id}", base.span, help=help)
         if start is None:
             raise self.unknown(base, scope)
         if isinstance(start, Variable):
@@ -112,7 +115,7 @@ class Places:
 
     def _step(self, slot: Slot | None, step: ast.Step, index: int | None, create: int | None) -> tuple[Slot, int]:
         trees = [self.root] if slot is None else self._trees(slot, create)
-        if not trees and slot is not None and create is not None:
+        if slot is not None and slot.binding is None and create is not None:
             fresh = Map({}, slot.span, open=True)
             slot.binding = Binding(fresh, None, 0, None, None, slot.span, create)
             trees = [fresh]
@@ -124,7 +127,10 @@ class Places:
         if slot is not None and len(trees) > 1 and len(hits) > 1:
             classes = ", ".join(f"`{tree.short}`" for tree in trees if isinstance(tree, Comp))
             raise Fault(
-                "AM113", f"`{_shown(step)}` is in several alternatives: {classes}", step.span, help="name the alternative's class before it"
+                "AM113",
+                f"`{_shown(step)}` is in several alternatives: {classes}",
+                step.span,
+                help="name the alternative's class before it",
             )
         if hits:
             return hits[0]
@@ -277,7 +283,9 @@ def _by_class(items: list[Slot], name: str, span: Span, index: int | None) -> tu
         return None
     if index is not None:
         if not 0 <= index < len(found):
-            raise Fault("AM112", f"there are {len(found)} `{name}` here, counted from 0", span, help=f"the last is [{len(found) - 1}]")
+            raise Fault(
+                "AM112", f"there are {len(found)} `{name}` here, counted from 0", span, help=f"the last is [{len(found) - 1}]"
+            )
         return found[index], 2
     if len(found) > 1:
         raise Fault("AM112", f"{len(found)} list items are called `{name}`", span, help=f"say which: `{name}[0]` is the first")
@@ -330,5 +338,7 @@ def _missing(slot: Slot | None, trees: Sequence[Tree], step: ast.Step) -> Fault:
         message = f"`{name}` is not an argument of `{comp.cls}` in this config"
         return Fault("AM203", message, step.span, label="unknown argument", help=help)
     if slot is not None and not trees:
-        return Fault("AM110", f"`{slot.name}` has nothing inside that could be called `{name}`", step.span, label="unknown name")
+        return Fault(
+            "AM110", f"`{slot.path or slot.name}` is a plain value here; it has no `{name}`", step.span, label="unknown name"
+        )
     return Fault("AM110", f"nothing named `{name}` here", step.span, label="unknown name", help=help)

@@ -99,7 +99,7 @@ class Seq:
 class Map:
     entries: dict[str, Slot]
     span: Span
-    #: at the top: there is no base, so paths create what they name
+    #: made by paths; at the top: there is no base, so paths create what they name
     open: bool = False
 
 
@@ -140,6 +140,10 @@ class Site:
     def attached(self) -> list[tuple[int, Slot]]:
         """Position and slot of every target that this search still decides."""
         return [(at, slot) for at, slot in enumerate(self.slots) if any(b.site is self for b in slot.chain())]
+
+    def binding_of(self, slot: Slot) -> Binding:
+        """The binding at `slot` that is this search."""
+        return next(binding for binding in slot.chain() if binding.site is self)
 
 
 @dataclass(eq=False, slots=True)

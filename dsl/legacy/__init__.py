@@ -2,8 +2,8 @@
 
 Codes of this package: AM200 not JSON, AM201 a key missing or of the wrong kind, AM202 unknown search type, AM203 unknown argument,
 AM204 unknown domain, AM205 a range that is none, AM206 flat enum, AM207 wrong number of values, AM208 misspelt or unknown key,
-AM209 tags and aliases, AM210 undefined variable, AM211 variables in a circle, AM212 a key stands twice, AM220 unknown component of
-AutoML, AM221 wrong value of its arguments, AM30x limits.
+AM209 tags and aliases, AM210 undefined variable, AM211 variables in a circle, AM212 a key stands twice, AM213 a setting that
+nothing reads, AM220 unknown component of AutoML, AM221 wrong value of its arguments, AM30x limits.
 """
 
 from .automl_config import read_automl, train_config_file

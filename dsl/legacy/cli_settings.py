@@ -4,18 +4,19 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass, field
 
 from automl_run.errors import InputError
 
-from ..ast import AttrStep, Bind, Expr, IndexStep, Lit, Module, NameStep, Path, Statement, Step
-from ..diagnostics import nearest, render
+from ..ast import AttrStep, Bind, Expr, IndexStep, Lit, Module, NameStep, Path, Step
+from ..diagnostics import Diagnostic, did_you_mean, nearest, render
 from ..ir import Value, Worker
 from ..source import Source, Span
 from .components import ComponentReader
 from .json_reader import read_json
 from .json_tree import plain
+from .words import misspelt
 
 TRACES = ("file", "console", "both")
 RESERVED = ("run_id", "workers", "traceout", "engTrace", "trainconf")
@@ -41,19 +42,49 @@ class Settings:
     #: the text of each variable as it was written
     texts: dict[str, str] = field(default_factory=dict)
 
+    @property
+    def source(self) -> Source:
+        """Variables and paths as a text, one a line, for diagnostics to point into."""
+        return Source(SETTINGS_NAME, "\n".join(f"{key}={text}" for key, text in self._entries().items()))
+
     def layer(self, first_level: Collection[str]) -> tuple[Source, Module]:
         """The settings that are bindings: all dotted keys, and variables that are keys of the config's first level.
 
-        They come as the highest layer, with a source of their own to point into. InputError for a path that is none.
+        They are the highest layer.
         """
-        entries = {key: text for key, text in self.texts.items() if key in first_level} | self.paths
-        source = Source(SETTINGS_NAME, "\n".join(f"{key}={text}" for key, text in entries.items()))
-        body: list[Statement] = []
-        offset = 0
-        for key, text in entries.items():
-            body.append(_bind(source, offset, key, text))
-            offset += len(key) + len(text) + 2
+        source = self.source
+        body = [_bind(source, offset, key, text) for key, text, offset in self._places() if key in self.paths or key in first_level]
         return source, Module(SETTINGS_NAME, None, tuple(body))
+
+    def unread(self, read: Collection[str]) -> list[Diagnostic]:
+        """Variables that nothing reads: `read` are the names of every `{x}` and of the first level.
+
+        A slip of `workers` and its kin is an error, anything else a warning.
+        """
+        found: list[Diagnostic] = []
+        for key, _, offset in self._places():
+            if key in self.paths or key in read:
+                continue
+            span = Span(SETTINGS_NAME, offset, offset + len(key))
+            slip = misspelt(key.replace("_", ""), [word.lower().replace("_", "") for word in RESERVED])
+            word = next((word for word in RESERVED if slip == word.lower().replace("_", "")), None) or nearest(key, RESERVED)
+            if word is not None:
+                found.append(
+                    Diagnostic("AM213", f"there is no setting `{key}`", span, "unknown setting", f"did you mean `{word}`?")
+                )
+            else:
+                help = did_you_mean(key, read)
+                found.append(Diagnostic("AM213", f"nothing reads the variable `{key}`", span, "unused", help, "warning"))
+        return found
+
+    def _entries(self) -> dict[str, str]:
+        return self.texts | self.paths
+
+    def _places(self) -> Iterator[tuple[str, str, int]]:
+        offset = 0
+        for key, text in self._entries().items():
+            yield key, text, offset
+            offset += len(key) + len(text) + 2
 
 
 def parse_settings(pairs: Iterable[str]) -> Settings:
@@ -132,8 +163,9 @@ def _steps(key: str, offset: int) -> Path:
         is_start = position == 0
         if match is None or (match.group(1) is not None and match.group().startswith(".") == is_start):
             raise InputError(f"--set {key}=...: `{key[position:]}` is no part of a path; `train.model.channels` is one")
-        span = Span(SETTINGS_NAME, offset + match.start(), offset + match.end())
         name, index, quoted = match.groups()
+        start = match.start() if name is None else match.start(1)
+        span = Span(SETTINGS_NAME, offset + start, offset + match.end())
         if name is not None:
             steps.append(AttrStep(name[1:], span) if name.startswith("@") else NameStep(name, span))
         else:

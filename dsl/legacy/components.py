@@ -56,7 +56,7 @@ def identify(node: JsonNode, is_argument: bool) -> Identity | None:
         return None
     keys = [key for key in node.names() if not key.startswith("_")]
     has_marks = "args" in keys or "search" in keys or "apply" in keys
-    if is_argument and not set(keys) <= {*COMPONENT_KEYS, "disabled"}:
+    if is_argument and not ("args" in keys and set(keys) <= {*COMPONENT_KEYS, "disabled"}):
         return None
     for key in ("path", "name"):
         entry = node.entry(key)

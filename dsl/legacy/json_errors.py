@@ -39,7 +39,7 @@ def syntax_problem(source: Source, error: UnexpectedInput) -> Diagnostic:
         return _unexpected_token(source, error)
     start = error.pos_in_stream or 0
     if isinstance(error, UnexpectedCharacters) and start < len(source.text):
-        return _unexpected_text(source, start, frozenset(error.allowed or ()))
+        return _unexpected_text(source, start)
     return _unfinished(source)
 
 
@@ -121,14 +121,14 @@ def _missing_comma(source: Source, token: Token, last: int, opened: int | None) 
     return _problem(source, start, end, f"`{token}` was not expected here", "not expected here")
 
 
-def _unexpected_text(source: Source, start: int, allowed: frozenset[str]) -> Diagnostic:
+def _unexpected_text(source: Source, start: int) -> Diagnostic:
     text = source.text
     match = _WORD.match(text, start)
     word = match.group() if match else text[start]
     if text.startswith("-Infinity", start):
         word = "-Infinity"
     end = start + len(word)
-    if not allowed & (_VALUE_STARTS | {"COMMA", "COLON", "RBRACE", "RSQB"}) and start > 0:
+    if _before(text, start) >= 0 and _open_bracket(text, start) is None:
         return _problem(
             source, start, end, "there is text after the end of the JSON value", "not expected here", "a file holds one value"
         )
@@ -144,7 +144,7 @@ def _unexpected_text(source: Source, start: int, allowed: frozenset[str]) -> Dia
         return _problem(source, start, end, "JSON has no comments", "a comment", "rename a key with a leading `_` to switch it off")
     if word in "+.":
         return _problem(source, start, end, f"a number does not start with `{word}`", "not a number", "write `0.5`, or `5`")
-    if word == "." or (word == "-" and "NUMBER" in allowed):
+    if word == "-":
         return _problem(source, start, end, "this is not a number", "not a number")
     if word[0].isalpha() or word[0] in "_$":
         return _problem(

@@ -5,13 +5,14 @@ from __future__ import annotations
 from ..ast import Bind, Module, NameStep, Path, Statement
 from ..diagnostics import Diagnostic
 from ..source import Source
+from ..variables import names_in
 from .components import ComponentReader
 from .json_reader import read_json
 from .json_tree import JsonArray, JsonNode, JsonObject, JsonScalar, kind_of
 from .searches import SearchReader
 from .words import misspelt
 
-#: What a Clara training config has at its first level; only to tell a slip from a key.
+#: First-level keys that are searches and no part of the configuration.
 _FIRST_LEVEL_SEARCHES = ("search", "lr_search")
 
 
@@ -48,8 +49,6 @@ def read_training(source: Source) -> tuple[Module, list[Diagnostic]]:
 
 def _variables(node: JsonNode) -> frozenset[str]:
     """The names of every `{x}` in the file."""
-    from ..variables import names_in
-
     match node:
         case JsonObject(entries):
             return frozenset().union(*(_variables(entry.value) for entry in entries))

@@ -20,6 +20,10 @@ from pathlib import Path
 from typing import Final, assert_never
 
 from automl_run.dsl.ir import Value
+
+# The thin targets are loaded here, once, and not in each job.
+from automl_run.engine.targets import command as _command  # noqa: F401
+from automl_run.engine.targets import python_function as _python_function  # noqa: F401
 from automl_run.engine.wire import messages as wire
 from automl_run.engine.wire.client import connect
 from automl_run.engine.wire.connection import Connection
@@ -115,7 +119,7 @@ class Agent:
             self._orphan_at = None
             self._draining = True
             self._say("no scheduler; this agent ends with its job")
-        if self._draining and self._connection is None and self._orphan_at is None:
+        if self._draining and self._connection is None:
             # What is not acknowledged is in result.json.
             self._attempts = {key: attempt for key, attempt in self._attempts.items() if attempt.kept is not None}
 
@@ -313,6 +317,7 @@ class Agent:
             self._start_next()
             return
         attempt.kept = kept
+        attempt.began = time.monotonic()
         attempt.channel = Connection(kept.channel, decode_from_agent)
         self._watch(kept.pidfd, partial(self._on_keeper_end, attempt))
         self._watch(kept.channel.fileno(), partial(self._on_channel, attempt))
@@ -371,7 +376,8 @@ class Agent:
             self._say(f"could not end the processes {survivors} of {attempt.spec.job}")
         cause: wire.Cause = "disk_full" if code == DISK_FULL else "lost"
         message = "its result could not be written" if code == DISK_FULL else f"its keeper ended early ({code})"
-        outcome = Outcome(*attempt.key, values={}, seconds=0.0, cause=cause, message=message, code=code)
+        seconds = time.monotonic() - attempt.began
+        outcome = Outcome(*attempt.key, values={}, seconds=seconds, cause=cause, message=message, code=code)
         try:
             write_outcome(attempt.folder, outcome)
         except OSError as error:

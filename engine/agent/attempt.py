@@ -25,6 +25,8 @@ class Attempt:
         self.folder = folder
         self.kept: Kept | None = None
         self.channel: Connection[FromAgent] | None = None
+        #: on the monotonic clock; of use once it runs
+        self.began = 0.0
         self.ended = False
         #: Another attempt counts: nothing more is said about this one.
         self.superseded = False

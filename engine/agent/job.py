@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import argparse
 import atexit
+import faulthandler
 import json
 import os
 import signal
@@ -17,8 +18,8 @@ import threading
 import traceback
 from collections.abc import Mapping
 from pathlib import Path
-from types import FrameType
-from typing import NoReturn
+from types import FrameType, TracebackType
+from typing import Final, NoReturn
 
 import msgspec
 
@@ -93,8 +94,14 @@ class _StopOnTerm:
 
     def __init__(self, report: ChannelReport) -> None:
         self._report = report
+        self._pid = os.getpid()
 
     def __call__(self, number: int, frame: FrameType | None) -> None:
+        if os.getpid() != self._pid:
+            # A forked helper of the training code, such as a pool's, must die of what its parent sends it.
+            signal.signal(number, signal.SIG_DFL)
+            os.kill(os.getpid(), number)
+            return
         if self._report.stop_asked:
             raise StopNow
         self._report.ask_to_stop()
@@ -109,11 +116,24 @@ def _failed(error: BaseException, report: ChannelReport | None) -> Ending:
         print(f"automl-run: {message}", file=sys.stderr, flush=True)
     else:
         try:
-            traceback.print_exception(error)
+            traceback.print_exception(type(error), error, _from_user_code(error.__traceback__))
         except Exception as unprintable:
             print(f"automl-run: {describe(error)} (no traceback: {unprintable})", file=sys.stderr, flush=True)
     code = error.code if isinstance(error, SystemExit) and isinstance(error.code, int) else 1
     return Ending(cause=cause, message=message, code=code)
+
+
+_OURS: Final = frozenset({__name__, "automl_run.engine.targets.python_function", "importlib", "importlib._bootstrap"})
+
+
+def _from_user_code(frames: TracebackType | None) -> TracebackType | None:
+    """Without the outermost frames that lead to the user's code, where there is any: nobody can do anything about them."""
+    inner = frames
+    while inner is not None and (
+        inner.tb_frame.f_globals.get("__name__") in _OURS or "frozen" in inner.tb_frame.f_code.co_filename
+    ):
+        inner = inner.tb_next
+    return inner or frames
 
 
 def final_values(result: object, objectives: tuple[str, ...], reported: set[str]) -> dict[str, float]:
@@ -142,8 +162,14 @@ def final_values(result: object, objectives: tuple[str, ...], reported: set[str]
 def run_forked_job(spec: JobSpec, folder: Path, channel: Connection[ToAgent], outcome_fd: int) -> NoReturn:
     """The rest of a forked child's life. `outcome_fd`: a pipe to the keeper, which gets one line of JSON."""
     code = 1
+    pid = os.getpid()
     try:
+        faulthandler.enable(2)
+        sys.argv = [spec.job]
         ending = run_job(spec, folder, channel)
+        if os.getpid() != pid:
+            # A child that the training code forked and let run on: the job is not over.
+            os._exit(code)
         code = 0 if ending.cause is None else 1
         _flush()
         line = msgspec.json.encode(ending) + b"\n"

@@ -19,8 +19,9 @@ from automl_run.dsl.ir import Point
 class Recommendation:
     """One point to try.
 
-    `index`: 0 is the baseline (its `point` is None: every value as the configuration had it), then from 1, unique in a study; tables
-    are sorted by it. A controller may give indices out of order, when they are keys of its own (combination, round).
+    `index`: 0 is the baseline, made by the scheduler itself (its `point` is None: every value as the configuration had it); then
+    from 1, unique in a study; tables are sorted by it. A controller may give indices out of order, when they are keys of its own
+    (combination, round).
     `seed_key`: what the job's seed is derived from, beside the study's seed.
     """
 

@@ -23,10 +23,10 @@ class Ladder(Sequence[float]):
     def __init__(self, lo: float, hi: float, step: Step) -> None:
         self._lo, self._hi, self._step = lo, hi, step
         reach = (hi - lo) / step.size if step.kind == "add" else math.log(hi / lo) / math.log(step.size)
-        self._length = math.floor(reach + _SLACK) + 1
+        self.length = math.floor(reach + _SLACK) + 1
 
     def __len__(self) -> int:
-        return self._length
+        return self.length
 
     @overload
     def __getitem__(self, index: int) -> float: ...
@@ -34,8 +34,8 @@ class Ladder(Sequence[float]):
     def __getitem__(self, index: slice) -> Sequence[float]: ...
     def __getitem__(self, index: int | slice) -> float | Sequence[float]:
         if isinstance(index, slice):
-            return [self[i] for i in range(self._length)[index]]
-        if not 0 <= index < self._length:
+            return [self[i] for i in range(self.length)[index]]
+        if not 0 <= index < self.length:
             raise IndexError(index)
         raw = self._lo + index * self._step.size if self._step.kind == "add" else self._lo * self._step.size**index
         # 12 digits: 0.1 + 2 * 0.1 is to be printed, and found again, as 0.3.
@@ -61,6 +61,17 @@ def values(domain: Domain) -> Sequence[int | float] | None:
             raise TypeError(f"not a domain: {domain!r}")
 
 
+def length(known: Sequence[int | float]) -> int:
+    """`len(known)`, which Python refuses for a range of more than 2^63 values."""
+    match known:
+        case range():
+            return max(0, -((known.start - known.stop) // known.step))
+        case Ladder():
+            return known.length
+        case _:
+            return len(known)
+
+
 @lru_cache(maxsize=256)
 def _integers(domain: Int) -> tuple[int, ...]:
     """The distinct integers of a range with a multiplicative or fractional step."""
@@ -79,7 +90,7 @@ def from_unit(domain: Domain, u: float) -> int | float:
         return min(max(raw, domain.lo), domain.hi)
     assert known is not None
     if isinstance(domain, Choice) or not log or (domain.step is not None and domain.step.kind == "mul"):
-        return known[min(int(u * len(known)), len(known) - 1)]
+        return known[min(int(u * length(known)), length(known) - 1)]
     if isinstance(domain, Int) and domain.step is None:
         raw = math.exp(_between(math.log(domain.lo - 0.5), math.log(domain.hi + 0.5), u))
         return min(max(round(raw), domain.lo), domain.hi)
@@ -95,7 +106,7 @@ def to_unit(domain: Domain, value: int | float) -> float:
         return min(max((at - lo) / (hi - lo), 0.0), 1.0)
     assert known is not None
     if isinstance(domain, Choice) or not log or (domain.step is not None and domain.step.kind == "mul"):
-        return (nearest(known, value) + 0.5) / len(known)
+        return (nearest(known, value) + 0.5) / length(known)
     half = 0.5 if isinstance(domain, Int) and domain.step is None else 0.0
     lo, hi = math.log(domain.lo - half), math.log(domain.hi + half)
     return min(max((math.log(max(value, domain.lo)) - lo) / (hi - lo), 0.0), 1.0)
@@ -103,7 +114,7 @@ def to_unit(domain: Domain, value: int | float) -> float:
 
 def nearest(known: Sequence[int | float], value: int | float) -> int:
     """The index of the value nearest to `value`, in an increasing sequence."""
-    low, high = 0, len(known) - 1
+    low, high = 0, length(known) - 1
     while low < high:
         middle = (low + high) // 2
         if known[middle] < value:

@@ -62,7 +62,7 @@ class Grid:
         if self._points is None or isinstance(param.domain, Choice) or param.domain.step is not None:
             assert known is not None
             return known
-        if known is not None and len(known) <= self._points:
+        if known is not None and domains.length(known) <= self._points:
             return known
         shares = [i / (self._points - 1) for i in range(self._points)] if self._points > 1 else [0.5]
         return sorted({domains.from_unit(param.domain, share) for share in shares})

@@ -53,7 +53,7 @@ def _reinforcement(program: Program, trials: int | None, arguments: Mapping[str,
 _KINDS: Mapping[str, _Kind] = {
     "Grid": _Kind(_grid, {"points": (1, None)}),
     "Random": _Kind(_random, {}),
-    "TPE": _Kind(_tpe, {"startup": (0, 10)}),
+    "TPE": _Kind(_tpe, {"startup": (1, 10)}),
     "Reinforcement": _Kind(_reinforcement, {"max_rounds": (1, 8)}),
 }
 

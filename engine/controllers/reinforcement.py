@@ -206,16 +206,20 @@ class Reinforcement:
             return 1
         if any(name not in choices and domains.values(self._program.param(name).domain) is None for name in start):
             return self._max_rounds
-        scanned = list(islice(self._space.points(self._fixed(choices)), _SCANNED))
-        allowed = sum(self._space.feasible(point) for point in scanned)
-        return self._max_rounds if len(scanned) == _SCANNED else min(self._max_rounds, max(1, allowed))
+        allowed = 0
+        for scanned, point in enumerate(self._space.points(self._fixed(choices))):
+            allowed += self._space.feasible(point)
+            if allowed == self._max_rounds or scanned == _SCANNED:
+                return self._max_rounds
+        return allowed
 
     @staticmethod
     def _fixed(choices: Point) -> Axis:
         def axis(param: Param) -> Sequence[int | float]:
             if param.id in choices:
                 return (choices[param.id],)
-            return domains.values(param.domain) or (domains.from_unit(param.domain, 0.5),)
+            known = domains.values(param.domain)
+            return (domains.from_unit(param.domain, 0.5),) if known is None else known
 
         return axis
 
@@ -245,7 +249,7 @@ class Reinforcement:
                 # One that is not of the combination exists only for some values of the ranges.
                 return choices[param.id] if param.id in choices else rng.randrange(len(param.domain.alts))
             known = domains.values(param.domain)
-            least = 0.5 / len(known) if known else 0.0
+            least = 0.5 / domains.length(known) if known is not None else 0.0
             spread = max(policy.spread.get(param.id, _SPREAD), least) * widening
             return domains.from_unit(param.domain, _reflected(rng.gauss(policy.mean.get(param.id, 0.5), spread)))
 

@@ -97,7 +97,7 @@ class Space:
                 return None
             product = 1
             for param in self._free(skeleton):
-                product *= len(_all_values(param))
+                product *= domains.length(_all_values(param))
             total += product
         return total
 
@@ -176,7 +176,7 @@ class Space:
             yield tuple(key), {name: point[name] for name in order}
             for wheel in range(len(digits)):
                 digits[wheel] += 1
-                if digits[wheel] < len(axes[wheel]):
+                if digits[wheel] < domains.length(axes[wheel]):
                     break
                 digits[wheel] = 0
             else:

@@ -168,7 +168,7 @@ def _distribution(domain: ir.Domain) -> optuna.distributions.BaseDistribution:
 
     ladder = _ladder(domain)
     if ladder is not None:
-        return IntDistribution(0, len(ladder) - 1)
+        return IntDistribution(0, domains.length(ladder) - 1)
     match domain:
         case ir.Choice(alts):
             return CategoricalDistribution(range(len(alts)))

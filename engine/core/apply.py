@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import replace
 from typing import assert_never
+
+from msgspec.structs import replace
 
 from automl_run.dsl.ir import Program
 
@@ -69,7 +70,9 @@ def apply(state: State, fact: AnyFact) -> State:
         case facts.Ended():
             return _ended(state, fact)
         case facts.WorkerUp(worker, _):
-            return _worker(state, worker, up=True, broken=None)
+            return _worker(state, worker, up=True, broken=None, rests_until=0.0)
+        case facts.WorkerRests(worker, until):
+            return _worker(state, worker, rests_until=until)
         case facts.WorkerDown(worker):
             return _worker(state, worker, up=False)
         case facts.WorkerBroken(worker, reason):
@@ -186,4 +189,4 @@ def _best_of(state: State, best: Mapping[str, float], values: Mapping[str, float
 
 
 def _worker(state: State, name: str, **changes: object) -> State:
-    return replace(state, workers=tuple(replace(w, **changes) if w.name == name else w for w in state.workers))  # type: ignore[arg-type]
+    return replace(state, workers=tuple(replace(w, **changes) if w.name == name else w for w in state.workers))

@@ -15,6 +15,9 @@ RETRIED: Final[frozenset[str]] = frozenset({"preempted", "lost", "gpu_error"})
 #: Attempts a job has before a retried cause becomes its end.
 MAX_ATTEMPTS: Final = 3
 
+#: After an attempt was preempted its agent is about to end, so nothing goes there for this long.
+REST_S: Final = 2.0
+
 #: The study stops when its first jobs fail with one cause, or this many in a row with any.
 FIRST_ALIKE: Final = 3
 IN_A_ROW: Final = 10

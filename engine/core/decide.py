@@ -25,8 +25,8 @@ def decide(state: State, input: Input, now: float) -> tuple[list[AnyFact], list[
     """What happened and what to do, given that `input` arrived at `now` (seconds since 1970). Does not change `state`."""
     decision = _Decision(state, now)
     match input:
-        case on.Began(workers, trials):
-            decision.begin(workers, trials)
+        case on.Began():
+            decision.begin(input)
         case on.Received(worker, message):
             decision.receive(worker, message)
         case on.AgentCut(worker):
@@ -74,16 +74,18 @@ class _Decision:
 
     # -- beginning and end of a scheduler --------------------------------------------------------------------------------
 
-    def begin(self, workers: tuple[facts.NamedWorker, ...], trials: int | None) -> None:
+    def begin(self, began: on.Began) -> None:
         for name in self.state.running:
             job = self.state.jobs[name]
+            if job.worker in began.alive and job.stop is None:
+                continue
             # At the time of the last sign of life: nobody worked in between.
             at = self.state.last_at
             self.add(facts.AttemptEnded(name, job.fence, job.seq, "lost", "the scheduler ended", counted=False, at=at))
-        if tuple(facts.NamedWorker(w.name, w.gpus, w.threads) for w in self.state.workers) != workers:
-            self.add(facts.WorkersSet(workers))
-        if trials is not None and trials != self.state.trials:
-            self.add(facts.TrialsSet(trials))
+        if tuple(facts.NamedWorker(w.name, w.gpus, w.threads) for w in self.state.workers) != began.workers:
+            self.add(facts.WorkersSet(began.workers))
+        if began.trials is not None and began.trials != self.state.trials:
+            self.add(facts.TrialsSet(began.trials))
         self.add(facts.EpochStarted(self.state.epoch + 1, self.now))
         self.go_on()
         if self.state.run == "running":
@@ -192,11 +194,15 @@ class _Decision:
         if message.stopped and job.stop == "drain":
             self._void(job, message.seq, "preempted", "the run was interrupted", counted=False)
             return
+        if message.stopped and job.stop is None:
+            # Nobody here asked: its agent was told to end, by a batch system for example.
+            self._fail(job, message.seq, "preempted", "its worker was told to end", None, "", message.seconds)
+            return
         values = {**job.best, **message.values}
         missing = [o.metric for o in self.state.objectives if o.metric not in values]
         scores = None if missing else tuple(values[o.metric] for o in self.state.objectives)
         if message.stopped:
-            self._end(job, message.seq, "stopped", scores, values, job.stop or "stopped", "", message.seconds)
+            self._end(job, message.seq, "stopped", scores, values, job.stop, "", message.seconds)
         elif missing:
             reported = ", ".join(f"`{name}`" for name in sorted(values)) or "nothing"
             text = f"{job.name} never reported `{missing[0]}`; it reported {reported}"
@@ -217,6 +223,8 @@ class _Decision:
             scores = tuple(values[o.metric] for o in self.state.objectives) if known else None
             self._end(job, seq, "stopped", scores, values, job.stop, text, seconds)
         elif cause in causes.RETRIED and job.lost + 1 < causes.MAX_ATTEMPTS:
+            if cause == "preempted":
+                self.add(facts.WorkerRests(job.worker, self.now + causes.REST_S))
             self._void(job, seq, cause, text, counted=True)
         else:
             self._end_failed(job, seq, cause, text, code, tail, seconds)
@@ -311,7 +319,7 @@ class _Decision:
         self._assign()
         state = self.state
         room = ending.room(state)
-        free = sum(worker.up and worker.job is None for worker in state.workers)
+        free = sum(worker.free(self.now) for worker in state.workers)
         dry = state.exhausted or state.controller_waits or room == 0
         if not dry and not state.asking and free > 0:
             self.add(facts.Asking())
@@ -324,7 +332,7 @@ class _Decision:
 
     def _assign(self) -> None:
         for worker in self.state.workers:
-            if not worker.up or worker.job is not None:
+            if not worker.free(self.now):
                 continue
             if self.state.retry:
                 job = self.state.jobs[self.state.retry[0]]

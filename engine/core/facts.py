@@ -40,7 +40,7 @@ class RunStarted(Fact, frozen=True):
 
 
 class EpochStarted(Fact, frozen=True):
-    """A scheduler took the run over; `epoch` counts from 1. The attempts of the one before are void."""
+    """A scheduler took the run over; `epoch` counts from 1."""
 
     epoch: int
     at: float
@@ -166,6 +166,13 @@ class WorkerDown(Transient, frozen=True):
     worker: str
 
 
+class WorkerRests(Transient, frozen=True):
+    """Its agent was told to end by someone else, and will; no job goes there before `until` unless it comes back."""
+
+    worker: str
+    until: float
+
+
 class WorkerBroken(Transient, frozen=True):
     """Its agent cannot be started."""
 
@@ -200,4 +207,4 @@ Durable = (
     | AttemptEnded
     | Ended
 )
-AnyFact = Durable | WorkerUp | WorkerDown | WorkerBroken | Asking | Answered
+AnyFact = Durable | WorkerUp | WorkerDown | WorkerRests | WorkerBroken | Asking | Answered

@@ -15,10 +15,14 @@ from .facts import NamedWorker
 
 @dataclass(frozen=True, slots=True)
 class Began:
-    """A scheduler took over. `trials`: a new budget, None to leave it; `pid` is for the trace only."""
+    """A scheduler took over. `trials`: a new budget, None to leave it.
+
+    `alive`: workers, unchanged ones, whose agents outlived the last scheduler: their attempts go on once they have connected.
+    """
 
     workers: tuple[NamedWorker, ...]
     trials: int | None = None
+    alive: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
 from typing import Literal
+
+import msgspec
+from msgspec.structs import replace
 
 from automl_run.dsl.ir import Objective, Program
 
@@ -13,8 +15,8 @@ from .pmap import PMap
 JobState = Literal["waiting", "running", "done", "stopped", "failed", "infeasible"]
 RunState = Literal["running", "paused", "done", "stopped", "failed"]
 
-@dataclass(frozen=True, slots=True)
-class Recommended:
+
+class Recommended(msgspec.Struct, frozen=True):
     """`job`: None until it is first assigned."""
 
     index: int
@@ -23,8 +25,7 @@ class Recommended:
     job: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Job:
+class Job(msgspec.Struct, frozen=True):
     """One execution of a recommendation, across its attempts.
 
     Invariants: `fence` only grows; `seq` counts the messages of attempt `fence` without a gap; `scores` is None unless `state` is
@@ -47,10 +48,10 @@ class Job:
     #: why the newest attempt was asked to stop
     stop: str | None = None
     #: metric -> its best value reported by the newest attempt; for a metric that is no objective, the last one
-    best: Mapping[str, float] = field(default_factory=dict)
+    best: Mapping[str, float] = msgspec.field(default_factory=dict)
     last_step: int | None = None
     scores: tuple[float, ...] | None = None
-    values: Mapping[str, float] = field(default_factory=dict)
+    values: Mapping[str, float] = msgspec.field(default_factory=dict)
     cause: str | None = None
     message: str = ""
     code: int | None = None
@@ -62,9 +63,8 @@ class Job:
         return self.state not in ("waiting", "running")
 
 
-@dataclass(frozen=True, slots=True)
-class WorkerState:
-    """`job`: the one it runs. `up`: its agent is connected (transient). `broken`: why its agent cannot be started (transient)."""
+class WorkerState(msgspec.Struct, frozen=True):
+    """`job`: the one it runs. Transient: `up`: its agent is connected; `broken`: why its agent cannot be started."""
 
     name: str
     gpus: tuple[int, ...]
@@ -73,10 +73,13 @@ class WorkerState:
     job: str | None = None
     up: bool = False
     broken: str | None = None
+    rests_until: float = 0.0
+
+    def free(self, now: float) -> bool:
+        return self.up and self.job is None and self.rests_until <= now
 
 
-@dataclass(frozen=True, slots=True)
-class State:
+class State(msgspec.Struct, frozen=True):
     """Everything the scheduler knows. Fields after the line are transient: `durable` resets them."""
 
     program: Program | None = None
@@ -93,8 +96,8 @@ class State:
     run: RunState = "running"
     reason: str = ""
     workers: tuple[WorkerState, ...] = ()
-    recommended: PMap[int, Recommended] = field(default_factory=PMap)
-    jobs: PMap[str, Job] = field(default_factory=PMap)
+    recommended: PMap[int, Recommended] = msgspec.field(default_factory=PMap)
+    jobs: PMap[str, Job] = msgspec.field(default_factory=PMap)
     #: names of jobs to be tried again, oldest first
     retry: tuple[str, ...] = ()
     #: indices of recommendations without a job, in the order they were made
@@ -138,7 +141,7 @@ class State:
 
 def durable(state: State) -> State:
     """What a replay of the journal gives: `state` without what only this scheduler knew."""
-    workers = tuple(replace(worker, up=False, broken=None) for worker in state.workers)
+    workers = tuple(replace(worker, up=False, broken=None, rests_until=0.0) for worker in state.workers)
     return replace(state, workers=workers, asking=False, controller_waits=False, exhausted=False)
 
 

@@ -3,7 +3,8 @@
     python -m automl_run.engine.agent --run RUN_DIR --worker W1 --gpus 0,1 --threads 1
 
 `--gpus ""` is a CPU worker. RUN_DIR holds `endpoint.json` (the scheduler's socket) and `program.msgpack` (the program: target, base
-folder, variables). The agent writes its own messages to stderr, which goes to `<RUN_DIR>/agents/W1.log`.
+folder, variables). What the agent says about itself goes to `<RUN_DIR>/agents/W1.log`; `W1.json` beside it says who it is, so that
+a later scheduler finds an agent that outlived this one.
 """
 
 from __future__ import annotations
@@ -16,43 +17,37 @@ import signal
 import subprocess
 import sys
 import time
-from dataclasses import dataclass, field
+from collections.abc import Collection
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Final
 
 from automl_run.dsl.ir import Worker
 from automl_run.engine.agents import last_line
 
+AGENTS: Final = "agents"
+_GRACE_S: Final = 10.0
+
 
 @dataclass(slots=True)
 class LocalAgent:
-    """A started agent. `fd` becomes readable when the process ends (a pidfd)."""
+    """An agent's process. `fd`: its pidfd. `child`: None for one that an earlier scheduler started: its exit code is unknown."""
 
-    worker: str
-    process: subprocess.Popen[bytes]
-    fd: int = field(init=False)
-
-    def __post_init__(self) -> None:
-        self.fd = os.pidfd_open(self.process.pid)
-
-    @property
-    def pid(self) -> int:
-        return self.process.pid
+    pid: int
+    fd: int
+    child: subprocess.Popen[bytes] | None
 
     def ended(self) -> int | None:
-        """The exit code, or minus the signal; None while it lives."""
-        return self.process.poll()
+        if self.child is not None:
+            return self.child.poll()
+        return 0 if _is_over(self.fd, 0.0) else None
 
     def signal(self, number: int) -> None:
-        if self.process.poll() is None:
+        with contextlib.suppress(ProcessLookupError):
             signal.pidfd_send_signal(self.fd, number)
 
     def wait(self, timeout_s: float) -> bool:
-        """True if it has ended by then."""
-        try:
-            self.process.wait(timeout_s)
-        except subprocess.TimeoutExpired:
-            return False
-        return True
+        return _is_over(self.fd, timeout_s) and self.ended() is not None
 
     def close(self) -> None:
         os.close(self.fd)
@@ -63,29 +58,68 @@ class LocalLauncher:
 
     def __init__(self, run_dir: Path, allow_modules: tuple[str, ...] = ()) -> None:
         self._run_dir = run_dir
+        self._logs = run_dir / AGENTS
         self._allow_modules = allow_modules
 
     def start(self, worker: str, spec: Worker) -> LocalAgent:
-        logs = self._run_dir / "agents"
-        logs.mkdir(exist_ok=True)
+        self._logs.mkdir(exist_ok=True)
         command = [sys.executable, "-m", "automl_run.engine.agent", "--run", str(self._run_dir), "--worker", worker]
         command += ["--gpus", ",".join(map(str, spec.gpus)), "--threads", str(spec.threads)]
         for module in self._allow_modules:
             command += ["--allow-module", module]
-        with (logs / f"{worker}.log").open("ab") as log:
-            process = subprocess.Popen(
-                command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True, close_fds=True
-            )
-        agent = LocalAgent(worker, process)
-        record = {"pid": process.pid, "start": start_time(process.pid)}
-        (logs / f"{worker}.pid").write_text(json.dumps(record), encoding="utf-8")
+        with (self._logs / f"{worker}.log").open("ab") as log:
+            child = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True)
+        record = {"pid": child.pid, "start": _start_time(child.pid), "gpus": list(spec.gpus), "threads": spec.threads}
+        (self._logs / f"{worker}.json").write_text(json.dumps(record), encoding="utf-8")
+        return LocalAgent(child.pid, os.pidfd_open(child.pid), child)
+
+    def adopt(self, worker: str, spec: Worker) -> LocalAgent | None:
+        path = self._logs / f"{worker}.json"
+        found = _find(path)
+        if found is None:
+            return None
+        agent, record = found
+        if record.get("gpus") != list(spec.gpus) or record.get("threads") != spec.threads:
+            agent.close()
+            return None
         return agent
 
+    def end_survivors(self, adopted: Collection[str]) -> None:
+        """SIGTERM, and SIGKILL after 10 s."""
+        left: list[LocalAgent] = []
+        for path in sorted(self._logs.glob("*.json")):
+            found = None if path.stem in adopted else _find(path)
+            if found is not None:
+                left.append(found[0])
+                found[0].signal(signal.SIGTERM)
+        until = time.monotonic() + _GRACE_S
+        for agent in left:
+            if not agent.wait(max(0.0, until - time.monotonic())):
+                agent.signal(signal.SIGKILL)
+                agent.wait(_GRACE_S)
+            agent.close()
+
     def log_tail(self, worker: str) -> str:
-        return last_line(self._run_dir / "agents" / f"{worker}.log")
+        return last_line(self._logs / f"{worker}.log")
 
 
-def start_time(pid: int) -> int | None:
+def _find(path: Path) -> tuple[LocalAgent, dict[str, object]] | None:
+    """The live process that the record at `path` is about."""
+    fd = -1
+    try:
+        record = json.loads(path.read_text(encoding="utf-8"))
+        pid, start = int(record["pid"]), record["start"]
+        fd = os.pidfd_open(pid)
+    except (OSError, ValueError, KeyError, TypeError, OverflowError):
+        return None
+    # Compared after the pidfd was opened: from here on the number cannot be given to another process.
+    if start is None or _start_time(pid) != start or _is_over(fd, 0.0):
+        os.close(fd)
+        return None
+    return LocalAgent(pid, fd, None), record
+
+
+def _start_time(pid: int) -> int | None:
     """When the process began, in clock ticks since boot: tells it from a later one of the same number. None: there is none."""
     try:
         return int(Path(f"/proc/{pid}/stat").read_text(encoding="utf-8").rpartition(")")[2].split()[19])
@@ -93,29 +127,7 @@ def start_time(pid: int) -> int | None:
         return None
 
 
-def end_survivors(run_dir: Path, grace_s: float = 10.0) -> None:
-    """Ends the agents that outlived an earlier scheduler of this run: SIGTERM, then SIGKILL after `grace_s`."""
-    left: list[int] = []
-    try:
-        for record in sorted((run_dir / "agents").glob("*.pid")):
-            try:
-                data = json.loads(record.read_text(encoding="utf-8"))
-                fd = os.pidfd_open(int(data["pid"]))
-            except (OSError, ValueError, KeyError, TypeError):
-                continue
-            left.append(fd)
-            # Compared after the pidfd was opened: from here on it cannot be another process.
-            if data.get("start") is None or start_time(int(data["pid"])) != data["start"]:
-                os.close(left.pop())
-                continue
-            with contextlib.suppress(ProcessLookupError):
-                signal.pidfd_send_signal(fd, signal.SIGTERM)
-        until = time.monotonic() + grace_s
-        for fd in left:
-            readable, _, _ = select.select([fd], [], [], max(0.0, until - time.monotonic()))
-            if not readable:
-                with contextlib.suppress(ProcessLookupError):
-                    signal.pidfd_send_signal(fd, signal.SIGKILL)
-    finally:
-        for fd in left:
-            os.close(fd)
+def _is_over(pidfd: int, timeout_s: float) -> bool:
+    poll = select.poll()
+    poll.register(pidfd, select.POLLIN)
+    return bool(poll.poll(timeout_s * 1000))

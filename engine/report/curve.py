@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from html import escape
+from typing import TypeGuard
 
 from automl_run.dsl.ir import Value
 
@@ -73,11 +75,11 @@ def parameter_plots(summary: Summary, names: dict[str, str], limit: int = 12) ->
     seen: set[tuple[str, ...]] = set()
     for path in summary.paths:
         jobs = [job for job in scored if path in job.params]
-        column = tuple(value_text(job.params[path]) for job in jobs)
-        pattern = tuple(str(list(dict.fromkeys(column)).index(value)) for value in column) + tuple(job.name for job in jobs)
-        if len(set(column)) < 2 or pattern in seen:
+        column = [job.params[path] for job in jobs]
+        pattern = _pattern(column, jobs)
+        if len({value_text(value) for value in column}) < 2 or pattern in seen:
             continue
-        picture = _parameter_plot(summary, names[path], [(job, job.params[path]) for job in jobs])
+        picture = _parameter_plot(summary, names[path], list(zip(jobs, column, strict=True)))
         if picture is not None:
             seen.add(pattern)
             plots.append((path, picture))
@@ -86,12 +88,24 @@ def parameter_plots(summary: Summary, names: dict[str, str], limit: int = 12) ->
     return plots
 
 
+def _pattern(column: Sequence[Value], jobs: Sequence[Job]) -> tuple[str, ...]:
+    """Equal for linked targets: the same numbers, or alternatives that change in the same jobs."""
+    texts = [value_text(value) for value in column]
+    if not all(_is_number(value) for value in column):
+        texts = [str(texts.index(value)) for value in texts]
+    return (*texts, *(job.name for job in jobs))
+
+
+def _is_number(value: Value) -> TypeGuard[int | float]:
+    return isinstance(value, (int, float)) and not isinstance(value, bool)
+
+
 def _parameter_plot(summary: Summary, name: str, column: Sequence[tuple[Job, Value]]) -> str | None:
     left, right, top, bottom = 46, 10, 10, _SMALL_HEIGHT - 36
     scores = [job.score for job, _ in column if job.score is not None]
     y = svg.Scale(*svg.padded(scores, 0.1), bottom - 4, top)
     parts = [_horizontal(y, left, _SMALL_WIDTH - right, 4), svg.line(left, bottom, _SMALL_WIDTH - right, bottom, "axis")]
-    numbers = [value for _, value in column if isinstance(value, (int, float)) and not isinstance(value, bool)]
+    numbers = [value for _, value in column if _is_number(value)]
     if len(numbers) == len(column):
         log = min(numbers) > 0 and max(numbers) / min(numbers) >= _LOG_FROM
         lo, hi = (float(min(numbers)), float(max(numbers))) if log else svg.padded(numbers, 0.03)
@@ -131,8 +145,5 @@ def _mark(summary: Summary, job: Job, at: float, y: svg.Scale, bottom: float, ra
         style = "best" if is_best else "first" if job.is_baseline else "done" if job.state == "done" else "cut"
         return svg.dot(at, y(job.score), radius + (1.5 if is_best else 0), f"job {style}", hint)
     if job.state in ("failed", "infeasible", "stopped"):
-        return (
-            f'<g class="lost"><title>{svg.escape(hint)}</title>'
-            f'<path d="M{at - 3.5:.1f},{bottom - 3.5:.1f}l7,7m0,-7l-7,7"/></g>'
-        )
+        return f'<g class="lost"><title>{escape(hint)}</title><path d="M{at - 3.5:.1f},{bottom - 3.5:.1f}l7,7m0,-7l-7,7"/></g>'
     return ""

@@ -89,12 +89,16 @@ def read_summary(data: Mapping[str, object]) -> Summary:
 # -- words and numbers ----------------------------------------------------------------------------------------------------
 
 
+_EMPTY_WORDS = frozenset({"name", "path", "args", "_target_"})
+
+
 def short_names(paths: list[str]) -> dict[str, str]:
-    """Each path's shortest ending that no other path has: `train.optimizer.args.lr` is `lr` unless there are two."""
+    """Each path's shortest ending that no other path has and that says something: `train.optimizer.args.lr` is `lr`."""
     out: dict[str, str] = {}
     for path in paths:
         parts = path.split(".")
-        for count in range(1, len(parts) + 1):
+        least = min(len(parts), 2) if parts[-1] in _EMPTY_WORDS else 1
+        for count in range(least, len(parts) + 1):
             ending = ".".join(parts[-count:])
             if not any(other != path and (other == ending or other.endswith("." + ending)) for other in paths):
                 break
@@ -129,10 +133,10 @@ def gain_text(summary: Summary) -> str:
     return f"{summary.best.score - baseline.score:+.4f}".replace("-", "−")
 
 
-def seconds_text(seconds: float | None) -> str:
+def seconds_text(seconds: float | None, *, whole_seconds: bool = False) -> str:
     if seconds is None:
         return "–"
-    if seconds < 9.95:
+    if seconds < 9.95 and not whole_seconds:
         return f"{seconds:.1f} s"
     whole = round(seconds)
     if whole < 60:

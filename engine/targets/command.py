@@ -14,6 +14,7 @@ import shlex
 import subprocess
 from collections.abc import Iterator, Mapping
 from pathlib import Path
+from typing import Final
 
 from automl_run.dsl.evaluate import Resolved, to_plain
 from automl_run.dsl.ir import Value
@@ -22,6 +23,8 @@ from automl_run.errors import InputError
 from .base import Job, Result
 from .conversation import Conversation
 
+#: Linux allows 128 KiB for one variable of the environment.
+_MAX_VARIABLE: Final = 120_000
 _PLACEHOLDER = re.compile(r"\{([^\W\d]\w*(?:\[\d+\])*(?:\.(?:\w+)(?:\[\d+\])*)*)\}")
 
 
@@ -49,12 +52,11 @@ class CommandTarget:
         if not self.base_dir.is_dir():
             raise InputError(f"Command: the folder {self.base_dir} does not exist")
 
-    def check_config(self, config: dict[str, Resolved]) -> None:
-        """InputError for a path that `config` lacks."""
-        self.line(self.render(config))
-
     def render(self, config: dict[str, Resolved]) -> dict[str, Value]:
-        return {key: to_plain(value) for key, value in config.items()}
+        """InputError when the command names a path that `config` lacks."""
+        rendered = {key: to_plain(value) for key, value in config.items()}
+        self.line(rendered)
+        return rendered
 
     def line(self, config: Mapping[str, Value]) -> str:
         """The command for this rendered configuration. InputError for a path that it lacks."""
@@ -67,11 +69,15 @@ class CommandTarget:
     def run(self, job: Job) -> Result:
         environment = dict(os.environ)
         environment |= {
-            "AUTOML_PARAMS": json.dumps(job.config),
             "AUTOML_JOB_DIR": str(job.dir),
             "AUTOML_CHECKPOINT_DIR": str(job.report.checkpoint_dir),
             "AUTOML_SEED": str(job.seed),
         }
+        params = json.dumps(job.config)
+        if len(params) <= _MAX_VARIABLE:
+            environment["AUTOML_PARAMS"] = params
+        else:
+            print(f"automl-run: AUTOML_PARAMS would be too long; it is in {job.dir / 'config' / self.config_name}", flush=True)
         process = subprocess.Popen(
             ["/bin/sh", "-c", self.line(job.config)],
             cwd=self.base_dir,
@@ -97,7 +103,7 @@ def _lookup(config: Mapping[str, Value], path: str) -> Value:
         else:
             if not isinstance(value, dict) or part not in value:
                 names = list(value) if isinstance(value, dict) else []
-                close = difflib.get_close_matches(part, names, n=1)
+                close = difflib.get_close_matches(part, names, n=1, cutoff=0.7)
                 known = f"did you mean `{close[0]}`?" if close else f"known here: {', '.join(names[:20]) or 'nothing'}"
                 place = f" in `{walked}`" if walked else ""
                 raise InputError(f"Command: `{{{path}}}` has no value: there is no `{part}`{place}; {known}")

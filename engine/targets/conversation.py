@@ -74,6 +74,8 @@ class Conversation:
                 selector.register(self._stoppable.fileno(), selectors.EVENT_READ, self._read_stop)
             # Its end, not the end of its output, is what counts: something it left behind may hold the output open.
             selector.register(pidfd, selectors.EVENT_READ, None)
+            if self._stoppable is not None and self._stoppable.stop_asked:
+                self._tell_to_stop()
             try:
                 while True:
                     ready = self._wait(selector)

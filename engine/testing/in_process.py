@@ -9,7 +9,7 @@ import os
 import select
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -127,6 +127,12 @@ class ThreadLauncher:
         agent = ThreadAgent(self._run_dir, worker, spec, self._job).start()
         self.launched.append(agent)
         return agent
+
+    def adopt(self, worker: str, spec: Worker) -> None:
+        return None
+
+    def end_survivors(self, adopted: Collection[str]) -> None:
+        pass
 
     def log_tail(self, worker: str) -> str:
         return ""

@@ -25,12 +25,17 @@ FRAME_S: Final = 10.0
 _MAX_STRANGERS: Final = 64
 
 
+def private_root() -> Path:
+    """Where the sockets of all runs of this user are."""
+    return Path(f"/tmp/automl-{os.getuid()}")
+
+
 def private_folder() -> Path:
     """A new folder `/tmp/automl-<uid>/<8 hex>/`, ours alone. RunError when someone else sits on its place.
 
     Under /tmp, not under the run folder: the address of a Unix socket has at most 108 bytes.
     """
-    root = Path(f"/tmp/automl-{os.getuid()}")
+    root = private_root()
     with contextlib.suppress(FileExistsError):
         root.mkdir(mode=0o700)
     found = root.lstat()
@@ -70,6 +75,7 @@ class _Peer:
     connection: Connection[FromAgent]
     since: float
     worker: str | None = None
+    pid: int = 0
     #: when the frame that is incomplete now began; None without one
     frame_since: float | None = None
     watched: int = field(default=selectors.EVENT_READ)
@@ -178,6 +184,10 @@ class Server:
         """Makes the peer a worker's, or refuses it."""
         if not isinstance(message, Hello):
             raise WireError("no Hello first")
+        old = self._by_worker.get(message.worker)
+        if old is not None and old.pid == message.pid:
+            # The same agent connects anew, and this was seen before the end of its old connection.
+            self._forget(old)
         if not message.proto_min <= PROTOCOL <= message.proto_max:
             code: str | None = "protocol"
         elif message.worker in self._by_worker:
@@ -187,7 +197,7 @@ class Server:
         if code is not None:
             peer.connection.send(Reject(code))
             raise WireError(f"refused: {code}")
-        peer.worker = message.worker
+        peer.worker, peer.pid = message.worker, message.pid
         peer.connection.trust()
         self._by_worker[message.worker] = peer
 

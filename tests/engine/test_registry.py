@@ -38,7 +38,7 @@ def test_claras_name_is_known() -> None:
         (with_controller("Auto", startup=3), "Auto takes no arguments.*`startup`"),
         (with_controller("Random", seed=3), "unknown argument `seed`: it takes none"),
         (with_controller("TPE", start=3), "unknown argument `start`.*`startup`"),
-        (with_controller("TPE", startup=-1), "`startup` is an integer of at least 0, not -1"),
+        (with_controller("TPE", startup=0), "`startup` is an integer of at least 1, not 0"),
         (with_controller("Reinforcement", max_rounds=0), "`max_rounds` is an integer of at least 1, not 0"),
         (with_controller("Reinforcement", max_rounds=2.5), "`max_rounds` is an integer"),
         (with_controller("Reinforcement", max_rounds=True), "`max_rounds` is an integer"),

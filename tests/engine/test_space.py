@@ -73,6 +73,15 @@ def test_ranges_as_wide_as_floats_do_not_overflow() -> None:
     assert domains.from_unit(Real(-1.7e308, 1.7e308), 0.5) == 0.0
 
 
+def test_ranges_of_more_values_than_python_counts() -> None:
+    seeds = Int(0, 2**64 - 1)
+    assert domains.from_unit(seeds, 0.5) == 2**63
+    assert domains.to_unit(seeds, 2**63) == pytest.approx(0.5)
+    fine = Real(0.0, 1e9, step=Step("add", 1e-11))
+    assert domains.from_unit(fine, 0.5) == pytest.approx(5e8)
+    assert Space(make_program(Param("seed", seeds, ("seed",), (1,)))).size() == 2**64
+
+
 def test_sizes() -> None:
     assert Space(finite_program()).size() == 10
     assert Space(constrained_program()).size() == 16 * 8 * 4

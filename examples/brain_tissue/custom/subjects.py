@@ -1,7 +1,7 @@
 """Derives the subjects of the example from one template.
 
-One brain is not a data set. Every subject here is the ICBM 152 template under its own smooth deformation, tissue contrast, bias field
-and noise, all drawn from the subject's number: the same number gives the same subject anywhere, so no volume needs to be stored.
+One brain is not a data set. Every subject here is the ICBM 152 template under its own smooth deformation, tissue contrast, bias
+field and noise, all drawn from the subject's number: the same number gives the same subject anywhere, so no volume is stored.
 """
 
 from __future__ import annotations

@@ -2,8 +2,8 @@
 
     python scripts/make_icbm_2mm.py FOLDER
 
-FOLDER holds t1.nii.gz, gm.nii.gz, wm.nii.gz (ICBM 152 nonlinear symmetric 2009a, 1 mm, uint8). Each 2 mm voxel is the mean of the
-eight 1 mm voxels it covers, so a tissue map stays a fraction of volume; the affine keeps every voxel centre at its place in the world.
+FOLDER holds t1.nii.gz, gm.nii.gz, wm.nii.gz (ICBM 152 nonlinear symmetric 2009a, 1 mm, uint8). Each 2 mm voxel is the mean of
+the eight 1 mm voxels it covers, so a tissue map stays a fraction of volume; the affine keeps every voxel centre at its place.
 """
 
 from __future__ import annotations

@@ -1,0 +1,200 @@
+"""Layers in, Program out: the one way from either language to the IR."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+
+import msgspec
+
+from .. import ast, ir, signatures
+from ..diagnostics import Diagnostic
+from ..digest import digest
+from ..source import NOWHERE, Span
+from . import feasibility, metrics
+from .expand import Expander
+from .expressions import Expressions, Reading
+from .layers import Layer, Layered, build
+from .logic import is_false, is_true
+from .lower import Lowering
+from .order import ordered
+from .paths import assign
+from .sites import Sites, is_dead
+from .study import StudyReader
+from .study_values import StudyValues
+from .tree import Comp, Fault, Leaf, Map, Seq, Slot, Tree
+
+_MAX_PARAMS = 4096
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """What is elaborated, and what the files around it say. `text_of` gives a span's text, for messages."""
+
+    layers: Sequence[Layer]
+    base_target: ir.Spec | None = None
+    variables: Mapping[str, ir.Value] = field(default_factory=dict)
+    base_dir: str = "."
+    files: tuple[str, ...] = ()
+    resolve_target: Callable[[str, str], str] = lambda text, file: text
+    text_of: Callable[[Span], str] = lambda span: ""
+
+
+@dataclass(frozen=True, slots=True)
+class Elaborated:
+    """`program` is None if there is an error among `diagnostics`."""
+
+    program: ir.Program | None
+    diagnostics: tuple[Diagnostic, ...]
+
+
+def elaborate(request: Request) -> Elaborated:
+    """Pure: reads no file, imports no component."""
+    checked = _is_checked(request)
+    layered = build(request.layers, signatures.has_argument if checked else lambda cls, name: None)
+    assign(layered.places)
+    expressions = Expressions(layered.places)
+    sites = Sites(expressions, Expander(layered.places))
+    lowering = Lowering(sites)
+    lowering.faults += layered.faults
+    if checked:
+        for slot in layered.places.root.entries.values():
+            _check_slot(slot, lowering)
+    config = lowering.root(layered.places.root.entries)
+    lets = _lets(layered, sites, lowering)
+    requires, places = _requires(layered, sites, lowering, request)
+    labels = metrics.log_labels(config) if any(layer.legacy for layer in request.layers) else []
+    reader = StudyReader(layered, StudyValues(expressions, request.variables, request.resolve_target))
+    study = reader.read(request.base_target, labels, metrics.key_metric(config))
+    faults = [*lowering.faults, *reader.faults]
+    # What stood in a slot with a mistake is missing, and would only be complained about again.
+    diagnostics = tuple(_unique([*faults, *sites.warnings]))
+    if faults:
+        return Elaborated(None, diagnostics)
+    live = {id: param for id, param in sites.params.items() if not is_dead(param)}
+    params = ordered(config, live, [*lets, *live])
+    if len(params) > _MAX_PARAMS:
+        limit = Diagnostic(
+            "AM303", f"a program has at most {_MAX_PARAMS} parameters, not {len(params)}", sites.spans[params[-1].id]
+        )
+        return Elaborated(None, (*diagnostics, limit))
+    program = ir.Program(
+        study=study,
+        params=params,
+        config=config,
+        requires=requires,
+        variables=dict(request.variables),
+        base_dir=request.base_dir,
+        files=request.files,
+    )
+    start = next((slot.span for slot in layered.places.root.entries.values()), NOWHERE)
+    spans = {_reason(require): span for require, span in zip(requires, places, strict=True)}
+    found = feasibility.check(program, lambda reason: spans.get(reason, NOWHERE), start)
+    diagnostics = (*diagnostics, *found)
+    if any(item.severity == "error" for item in found):
+        return Elaborated(None, diagnostics)
+    return Elaborated(msgspec.structs.replace(program, digest=digest(program)), diagnostics)
+
+
+def _is_checked(request: Request) -> bool:
+    """Whether component names mean classes of MONAI and torch: with a Clara base or target. Elsewhere they are the user's own."""
+    if request.base_target is not None or any(layer.legacy for layer in request.layers):
+        return True
+    for layer in request.layers:
+        for statement in layer.module.body:
+            if isinstance(statement, ast.Section):
+                for item in statement.body:
+                    if isinstance(item, ast.Bind) and isinstance(item.given, ast.Call) and item.given.callee in ("Mmar", "Bundle"):
+                        return True
+    return False
+
+
+def _lets(layered: Layered, sites: Sites, lowering: Lowering) -> list[ir.ParamId]:
+    """The parameters of all top-level `let`s, read or not, in the order they are written."""
+    out: list[ir.ParamId] = []
+    for slot in layered.places.lets.values():
+        for binding in slot.chain():
+            if binding.site is None:
+                continue
+            try:
+                if sites.alias(binding.site, binding) is None:
+                    out.append(sites.param(binding.site).id)
+                    if sites.is_structured(binding.site, binding.position):
+                        lowering.slot(slot)
+            except Fault as fault:
+                lowering.report(fault)
+    return list(dict.fromkeys(out))
+
+
+def _requires(layered: Layered, sites: Sites, lowering: Lowering, request: Request) -> tuple[tuple[ir.Require, ...], list[Span]]:
+    """All `require`s that say something, and where they are written."""
+    out: list[ir.Require] = []
+    places: list[Span] = []
+    for placed in layered.requires:
+        statement = placed.statement
+        if not isinstance(statement, ast.Require):
+            continue
+        try:
+            condition = sites.expressions.condition(statement.condition, placed.scope, None, Reading("require"))
+            if is_false(condition):
+                raise Fault("AM122", "this never holds", statement.condition.span, help=statement.reason)
+        except Fault as fault:
+            lowering.report(fault)
+            continue
+        if not is_true(condition):
+            out.append(ir.Require(condition, statement.reason, request.text_of(statement.condition.span)))
+            places.append(statement.condition.span)
+    return tuple(out), places
+
+
+def _reason(require: ir.Require) -> str:
+    """What `infeasible_because` says when it does not hold."""
+    return require.reason or f"`require {require.text}` does not hold"
+
+
+# -- signatures -------------------------------------------------------------------------------------------------------------------
+
+
+def _check_slot(slot: Slot, lowering: Lowering) -> None:
+    for binding in slot.chain():
+        if binding.site is not None:
+            for alternative in binding.site.alternatives or []:
+                value = alternative.values[binding.position]
+                if isinstance(value, (Comp, Seq, Map)):
+                    _check_tree(value, lowering)
+        elif binding.value is not None:
+            _check_tree(binding.value, lowering)
+
+
+def _check_tree(tree: Tree, lowering: Lowering) -> None:
+    """Required arguments that are missing; unknown ones were refused where they are written."""
+    match tree:
+        case Comp(cls, _, args, attrs):
+            for problem in signatures.check_args(cls, args):
+                if problem.kind == "missing" and "ref" not in attrs:
+                    message = f"`{cls}` needs its argument `{problem.name}`"
+                    lowering.report(Fault("AM119", message, tree.callee_span, label=f"`{problem.name}` is missing"))
+            for slot in (*args.values(), *attrs.values(), *tree.lets.values()):
+                _check_slot(slot, lowering)
+        case Seq(items=items):
+            for slot in items:
+                _check_slot(slot, lowering)
+        case Map(entries=entries):
+            for slot in entries.values():
+                _check_slot(slot, lowering)
+        case Leaf():
+            pass
+
+
+def _unique(diagnostics: Sequence[Diagnostic]) -> list[Diagnostic]:
+    """Each once; a loop, which every place in it finds, too."""
+    loops: set[frozenset[str]] = set()
+    out: list[Diagnostic] = []
+    for found in dict.fromkeys(diagnostics):
+        if found.code == "AM121":
+            loop = frozenset(found.message.rpartition(": ")[2].split(" -> "))
+            if loop in loops:
+                continue
+            loops.add(loop)
+        out.append(found)
+    return out

@@ -1,0 +1,241 @@
+"""The values of study keys: targets, controllers, workers, limits."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+from .. import ast, ir
+from ..diagnostics import did_you_mean
+from ..source import Span
+from .expressions import Expressions, base_value
+from .tree import Fault, later
+
+#: Arguments of the controllers that are carried out, each a whole number from the given least value.
+CONTROLLERS: Mapping[str, Mapping[str, int]] = {
+    "Auto": {},
+    "Grid": {"points": 1},
+    "Random": {},
+    "TPE": {"startup": 1},
+    "Reinforcement": {"max_rounds": 1},
+}
+_LATER_CONTROLLERS = ("Sobol", "GP", "CmaEs", "NSGA2", "PBT")
+_LATER_ARGUMENTS = {"TPE": ("batch",)}
+_OLD_CONTROLLERS = {"ReinforcementController": "Reinforcement"}
+_TARGETS = {"Mmar": "path", "Python": "function", "Command": "template"}
+_FUNCTION = re.compile(r"[A-Za-z_][A-Za-z0-9_]*(\.[A-Za-z_][A-Za-z0-9_]*)*:[A-Za-z_][A-Za-z0-9_]*(\.[A-Za-z_][A-Za-z0-9_]*)*")
+_VARIABLE = re.compile(r"\{([A-Za-z_][A-Za-z0-9_]*)\}")
+
+
+@dataclass(slots=True)
+class StudyValues:
+    """`resolve_target` makes the folder that `Mmar("...")` names absolute, from the file it is written in."""
+
+    expressions: Expressions
+    variables: Mapping[str, ir.Value]
+    resolve_target: Callable[[str, str], str]
+
+    def read(self, key: str, value: ast.Expr, file: str) -> object:
+        """The value of `key`, checked. Fault AM199 or AM40x."""
+        match key:
+            case "target":
+                return self._target(value, file)
+            case "controller":
+                return self._controller(value)
+            case "workers":
+                return self._workers(value)
+            case "seed":
+                return self._whole(value, "`seed`", 0)
+            case "keep":
+                return None if isinstance(value, ast.Name) and value.id == "all" else self._whole(value, "`keep`", 1)
+            case "baseline":
+                return self._kind(value, bool, "`baseline` is true or false")
+            case "order":
+                order = self._constant(value)
+                if order not in ("arrival", "fixed"):
+                    raise Fault("AM402", '`order` is "arrival" or "fixed"', value.span)
+                return order
+            case "out":
+                return self._kind(value, str, "`out` is the path of a folder")
+            case "executor":
+                return self._named(value, ("MMARExecutor",), "executor")
+            case "handlers":
+                if not isinstance(value, ast.ListExpr):
+                    raise Fault("AM402", "`handlers` is a list", value.span)
+                known = ("MMARHandler", "StatsHandler", "MMARStatsHandler")
+                return tuple(self._named(_expr(item), known, "handler") for item in value.items)
+            case "budget.trials" | "budget.patience":
+                return self._whole(value, f"`{key}`", 1)
+            case "budget.target":
+                return float(self._number(value, "`budget.target`"))
+            case _:
+                return self._seconds(value, key)
+
+    def _constant(self, expr: ast.Expr) -> ir.Value:
+        value = self.expressions.constant(expr, None, None)
+        if isinstance(value, str) and (match := _VARIABLE.fullmatch(value)) is not None and match[1] in self.variables:
+            return self.variables[match[1]]
+        return value
+
+    def _kind(self, expr: ast.Expr, kind: type, message: str) -> ir.Value:
+        value = self._constant(expr)
+        if not isinstance(value, kind):
+            raise Fault("AM402", message, expr.span)
+        return value
+
+    def _whole(self, expr: ast.Expr, what: str, least: int) -> int:
+        value = self._constant(expr)
+        if isinstance(value, bool) or not isinstance(value, int) or value < least or value.bit_length() > 63:
+            raise Fault("AM402", f"{what} is a whole number from {least}", expr.span)
+        return value
+
+    def _number(self, expr: ast.Expr, what: str) -> int | float:
+        value = self._constant(expr)
+        if isinstance(value, bool) or not isinstance(value, (int, float)):
+            raise Fault("AM402", f"{what} is a number", expr.span)
+        return value
+
+    def _seconds(self, expr: ast.Expr, key: str) -> float:
+        if isinstance(expr, ast.Quantity):
+            value, dimension = base_value(expr)
+            if dimension == "time" and value > 0:
+                return float(value)
+        help = "write it with a unit, as in `30min`, `12h`, `2d`"
+        raise Fault("AM402", f"`{key}` is a time above zero", expr.span, help=help)
+
+    # -- components of the engine -----------------------------------------------------------------------------------------------
+
+    def _call(self, expr: ast.Expr, what: str, example: str) -> ast.Call:
+        match expr:
+            case ast.Call():
+                return expr
+            case ast.Name(name, span):
+                return ast.Call(name, (), span, span)
+            case _:
+                raise Fault("AM402", f"`{what}` is written like `{example}`", expr.span)
+
+    def _controller(self, expr: ast.Expr) -> ir.Spec:
+        call = self._call(expr, "controller", "TPE()")
+        name = _OLD_CONTROLLERS.get(call.callee, call.callee)
+        if name in _LATER_CONTROLLERS:
+            raise later(f"the controller `{name}`", call.callee_span)
+        if "." in name:
+            raise later("a controller of your own", call.callee_span)
+        if name not in CONTROLLERS:
+            known = [*CONTROLLERS, *_LATER_CONTROLLERS]
+            help = did_you_mean(name, known) or f"known here: {', '.join(CONTROLLERS)}"
+            raise Fault("AM403", f"no controller is called `{name}`", call.callee_span, label="unknown controller", help=help)
+        args: dict[str, ir.Value] = {}
+        for arg, place, value in self._arguments(call):
+            if arg in _LATER_ARGUMENTS.get(name, ()):
+                raise later(f"`{arg}` of `{name}`", place)
+            least = CONTROLLERS[name].get(arg)
+            if least is None:
+                help = did_you_mean(arg, CONTROLLERS[name])
+                raise Fault("AM203", f"`{name}` has no argument `{arg}`", place, label="unknown argument", help=help)
+            args[arg] = self._whole(value, f"`{arg}`", least)
+        return ir.Spec(name, args)
+
+    def _named(self, expr: ast.Expr, known: Sequence[str], what: str) -> ir.Spec:
+        call = self._call(expr, what, f"{known[0]}()")
+        if "." in call.callee:
+            raise later(f"one's own {what}", call.callee_span)
+        if call.callee not in known:
+            help = did_you_mean(call.callee, known)
+            raise Fault("AM402", f"no {what} is called `{call.callee}`", call.callee_span, help=help)
+        return ir.Spec(call.callee, {name: self._constant(value) for name, _, value in self._arguments(call)})
+
+    def _arguments(self, call: ast.Call) -> list[tuple[str, Span, ast.Expr]]:
+        out: list[tuple[str, Span, ast.Expr]] = []
+        for arg in call.args:
+            match arg:
+                case ast.Bind(targets=(path,), given=value, search=None, guard=None) if value is not None and len(path.steps) == 1:
+                    out.append((word(path.steps[0]), path.span, value))
+                case _:
+                    raise Fault("AM115", f"the arguments of `{call.callee}` are written `name = value`", arg.span)
+        return out
+
+    def _target(self, expr: ast.Expr, file: str) -> ir.Spec:
+        call = self._call(expr, "target", 'Python("pkg.mod:fn")')
+        if call.callee == "Bundle":
+            raise later("a MONAI bundle as target", call.callee_span)
+        argument = _TARGETS.get(call.callee)
+        if argument is None:
+            help = did_you_mean(call.callee, [*_TARGETS, "Bundle"])
+            raise Fault("AM405", f"no target is called `{call.callee}`", call.callee_span, label="unknown target", help=help)
+        match call.args:
+            case (ast.Positional(ast.Lit(str() as text, span), None),):
+                pass
+            case _:
+                raise Fault("AM405", f'`{call.callee}` takes one text: `{call.callee}("...")`', call.span)
+        if not text.strip():
+            raise Fault("AM405", f"`{call.callee}` needs a text that is not empty", span)
+        if call.callee == "Python" and _FUNCTION.fullmatch(text) is None:
+            raise Fault("AM405", f'"{text}" names no function', span, help='write `Python("package.module:function")`')
+        if call.callee == "Mmar":
+            text = self.resolve_target(text, file)
+        return ir.Spec(call.callee, {argument: text})
+
+    # -- workers ----------------------------------------------------------------------------------------------------------------
+
+    def _workers(self, expr: ast.Expr) -> tuple[ir.Worker, ...]:
+        match expr:
+            case ast.Name("auto"):
+                return ()
+            case ast.ListExpr(items) if items:
+                return tuple(self._worker(_expr(item)) for item in items)
+            case ast.Comprehension(ast.Call("cpu", (ast.Positional(threads, None),)), name, iterable, condition, span):
+                counts = self.expressions.constant(ast.Comprehension(threads, name, iterable, condition, span), None, None)
+                return self._each(counts, span, lambda count: self._cpu(count, span))
+            case ast.Comprehension(span=span):
+                gpus = self.expressions.constant(expr, None, None)
+                return self._each(gpus, span, lambda worker: self._gpus(worker, span))
+            case _:
+                help = "write `[[0], [1, 2]]` (GPUs of each worker), `[cpu(4), cpu(4)]` (threads of each) or `auto`"
+                raise Fault("AM402", "`workers` is a list with one entry a worker", expr.span, help=help)
+
+    def _each(self, values: ir.Value, span: Span, make: Callable[[ir.Value], ir.Worker]) -> tuple[ir.Worker, ...]:
+        if not isinstance(values, list) or not values:
+            raise Fault("AM402", "there is no worker in this list", span)
+        return tuple(make(value) for value in values)
+
+    def _worker(self, expr: ast.Expr) -> ir.Worker:
+        match expr:
+            case ast.Call("cpu", (ast.Positional(threads, None),)):
+                return self._cpu(self.expressions.constant(threads, None, None), expr.span)
+            case ast.Call("cpu", ()):
+                return ir.Worker()
+            case _:
+                return self._gpus(self.expressions.constant(expr, None, None), expr.span)
+
+    def _cpu(self, threads: ir.Value, span: Span) -> ir.Worker:
+        if isinstance(threads, bool) or not isinstance(threads, int) or not 1 <= threads <= 4096:
+            raise Fault("AM402", "`cpu(n)` takes a number of threads from 1", span)
+        return ir.Worker((), threads)
+
+    def _gpus(self, gpus: ir.Value, span: Span) -> ir.Worker:
+        if not isinstance(gpus, list) or not gpus:
+            raise Fault("AM402", "a worker is a list of GPUs, `[0, 1]`, or `cpu(4)`", span)
+        if any(isinstance(gpu, bool) or not isinstance(gpu, int) or gpu < 0 for gpu in gpus):
+            raise Fault("AM402", "a GPU is a whole number from 0", span)
+        ids = tuple(gpu for gpu in gpus if isinstance(gpu, int))
+        if len(set(ids)) != len(ids):
+            raise Fault("AM402", "a worker has each GPU once", span)
+        return ir.Worker(ids)
+
+
+def word(step: ast.Step) -> str:
+    match step:
+        case ast.NameStep(name):
+            return name
+        case ast.AttrStep(name):
+            return f"@{name}"
+        case ast.IndexStep(index):
+            raise Fault("AM401", "a study key is a plain name", index.span)
+
+
+def _expr(item: ast.Item) -> ast.Expr:
+    if isinstance(item.value, ast.Domain) or item.guard is not None:
+        raise Fault("AM402", "the study is fixed: nothing in it is searched", item.span)
+    return item.value

@@ -1,0 +1,17 @@
+"""An MMAR as a target: Clara 4.x `config_train.json`, trained with today's torch and MONAI.
+
+target.py      the target itself: checks, renders, runs; imports neither torch nor MONAI
+data_list.py   Decathlon data lists
+names.py       old names -> today's, one visible table
+syntax.py      what a string or an object of the JSON means
+lookup.py      a name -> the class                  | these import torch and MONAI
+build.py       JSON -> objects                      |
+activation.py  who applies the final activation     |
+networks.py    networks that MONAI has not          |
+train.py       seeds, device, the loop, reports     |
+evaluate.py    weights -> metrics on any list       |
+"""
+
+from .target import MmarTarget
+
+__all__ = ["MmarTarget"]

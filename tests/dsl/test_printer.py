@@ -1,0 +1,248 @@
+"""What is printed parses to the same tree."""
+
+from dataclasses import fields, is_dataclass, replace
+from typing import TypeVar
+from unittest.mock import patch
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from automl_run.dsl import ast, printer
+from automl_run.dsl.parser import parse_domain, parse_expr, parse_module, parse_path
+from automl_run.dsl.source import NOWHERE, Source, Span
+
+RESERVED = {
+    *"use let def require ensure maximize minimize automl and or not in is if else when for step because before log".split(),
+    *"true false null None none Null NULL nil True TRUE False FALSE component".split(),
+}
+
+
+def bare(node: object) -> object:
+    """`node` with every span NOWHERE."""
+    if isinstance(node, Span):
+        return NOWHERE
+    if isinstance(node, tuple):
+        return tuple(bare(each) for each in node)
+    if is_dataclass(node) and not isinstance(node, type):
+        return replace(node, **{field.name: bare(getattr(node, field.name)) for field in fields(node)})
+    return node
+
+
+# -- trees ------------------------------------------------------------------------------------------------------------------
+
+words = st.from_regex(r"[A-Za-z_][A-Za-z0-9_]{0,6}", fullmatch=True).filter(lambda word: word not in RESERVED)
+texts = st.text(st.characters(exclude_categories=["Cs"]), max_size=8)
+keys = words | texts
+ints = st.integers(-(2**63), 2**63)
+literals = st.none() | st.booleans() | ints | st.floats(allow_nan=False, allow_infinity=False) | texts
+units = st.sampled_from(["ms", "s", "min", "h", "d", "KB", "GiB", "mm", "HU"])
+magnitudes = st.integers(-1000, 1000).map(float) | st.floats(-1e300, 1e300)
+
+
+def lit(value: None | bool | int | float | str) -> ast.Lit:
+    return ast.Lit(value, NOWHERE)
+
+
+atoms: st.SearchStrategy[ast.Expr] = (
+    literals.map(lit)
+    | words.map(lambda word: ast.Name(word, NOWHERE))
+    | st.builds(ast.Quantity, magnitudes, units, st.just(NOWHERE))
+)
+spans = st.just(NOWHERE)
+
+
+T = TypeVar("T")
+
+
+def some(element: st.SearchStrategy[T], least: int = 0, most: int = 3) -> st.SearchStrategy[tuple[T, ...]]:
+    return st.lists(element, min_size=least, max_size=most).map(lambda found: tuple(found))
+
+
+def name_path(name: str) -> ast.Path:
+    return ast.Path((ast.NameStep(name, NOWHERE),), NOWHERE)
+
+
+def is_negated_number(node: ast.Unary) -> bool:
+    operand = node.operand
+    number = isinstance(operand, ast.Lit) and type(operand.value) in (int, float)
+    return node.op == "-" and (number or isinstance(operand, ast.Quantity))
+
+
+def binds(
+    targets: st.SearchStrategy[tuple[ast.Path, ...]], expr: st.SearchStrategy[ast.Expr], with_append: bool
+) -> st.SearchStrategy[ast.Bind]:
+    domain = domains(expr)
+    tags = some(words, most=2)
+    guard = st.none() | expr
+    plain = st.builds(
+        lambda target, given, search, tag, when: ast.Bind(target, given, False, None, search, tag if search else (), when, NOWHERE),
+        targets,
+        expr,
+        st.none() | domain,
+        tags,
+        guard,
+    )
+    searched = st.builds(
+        lambda target, search, tag, when: ast.Bind(target, None, False, None, search, tag, when, NOWHERE),
+        targets,
+        domain,
+        tags,
+        guard,
+    )
+    if not with_append:
+        return plain | searched
+    return plain | searched | st.builds(lambda bind, before: replace(bind, append=True, before=before), plain, st.none() | expr)
+
+
+def domains(expr: st.SearchStrategy[ast.Expr]) -> st.SearchStrategy[ast.Domain]:
+    size = st.builds(ast.StepSize, st.sampled_from(["add", "mul"]), expr, spans)
+    ranges = st.builds(ast.Range, expr, expr, st.sampled_from(["linear", "log"]), st.none() | size, spans)
+    return st.builds(ast.Domain, some(expr | ranges, least=1), spans)
+
+
+def larger(expr: st.SearchStrategy[ast.Expr]) -> st.SearchStrategy[ast.Expr]:
+    guard = st.none() | expr
+    argument = st.one_of(
+        keys.map(lambda key: (name_path(key),)),
+        words.map(lambda word: (ast.Path((ast.AttrStep(word, NOWHERE),), NOWHERE),)),
+        st.tuples(words.map(name_path), words.map(name_path)),
+    )
+    bind = binds(argument, expr, False)
+    let = st.builds(ast.Let, binds(words.map(lambda word: (name_path(word),)), expr, False), spans)
+    arguments = st.builds(
+        lambda first, rest: (*first, *rest), some(st.builds(ast.Positional, expr, guard, spans)), some(bind | let)
+    )
+    classes = words.map(lambda word: "C" + word) | st.tuples(words, words).map(".".join)
+    items = st.builds(ast.Item, expr | domains(expr), guard, spans)
+    entries = st.dictionaries(keys, expr, max_size=3).map(lambda found: tuple(found.items()))
+    comparison = st.sampled_from(["==", "!=", "<", "<=", ">", ">=", "in", "not in", "is", "is not"])
+    counted = st.builds(ast.Range, expr, expr, st.just("linear"), st.none(), spans)
+    return st.one_of(
+        st.builds(ast.Attr, expr, words, spans),
+        st.builds(ast.Meta, expr, words, spans),
+        st.builds(ast.Index, expr, expr, spans),
+        st.builds(ast.Unary, st.sampled_from(["-", "not"]), expr, spans).filter(lambda node: not is_negated_number(node)),
+        st.builds(ast.Binary, st.sampled_from(["+", "-", "*", "/", "//", "%", "**", "and", "or"]), expr, expr, spans),
+        st.builds(ast.Compare, expr, some(st.tuples(comparison, expr), least=1), spans),
+        st.builds(ast.IfElse, expr, expr, expr, spans),
+        st.builds(ast.ListExpr, some(items), spans),
+        st.builds(ast.Comprehension, expr, words, expr | counted, guard, spans),
+        st.builds(ast.TupleExpr, some(expr, least=1), spans),
+        entries.map(lambda found: ast.DictExpr(found, (NOWHERE,) * len(found), NOWHERE)),
+        st.builds(ast.Call, words | classes, arguments, spans, spans),
+        st.builds(ast.Call, classes, arguments, spans, spans, words),
+        st.builds(
+            lambda cls, args: ast.Call("component", (ast.Positional(lit("c" + cls), None, NOWHERE), *args), NOWHERE, NOWHERE),
+            words,
+            some(bind),
+        ),
+    )
+
+
+exprs = st.recursive(atoms, larger, max_leaves=8)
+
+
+def statements() -> st.SearchStrategy[ast.Statement]:
+    step = st.one_of(
+        words.map(lambda word: ast.NameStep(word, NOWHERE)),
+        words.map(lambda word: ast.AttrStep(word, NOWHERE)),
+        st.builds(ast.IndexStep, exprs, spans),
+    )
+    paths = st.builds(lambda first, rest: ast.Path((ast.NameStep(first, NOWHERE), *rest), NOWHERE), keys, some(step))
+    attribute = words.map(lambda word: ast.Path((ast.AttrStep(word, NOWHERE),), NOWHERE))
+    targets = some(paths | attribute, least=1, most=1) | some(paths, least=2)
+    simple: st.SearchStrategy[ast.Statement] = st.one_of(
+        binds(targets, exprs, True),
+        st.builds(ast.Let, binds(words.map(lambda word: (name_path(word),)), exprs, False), spans),
+        st.builds(ast.Def, words, st.none() | st.lists(words, max_size=3, unique=True).map(tuple), domains(exprs), spans),
+        st.builds(ast.Require, exprs, texts, spans),
+        st.builds(ast.Ensure, exprs, texts, spans),
+        st.builds(ast.Objective, st.sampled_from(["maximize", "minimize"]), exprs, spans),
+        st.builds(ast.Use, texts, spans),
+    )
+    return st.recursive(simple, lambda inner: st.builds(ast.Section, paths, st.none() | texts, some(inner), spans), max_leaves=4)
+
+
+def reparsed(module: ast.Module) -> ast.Module:
+    text = printer.print_module(module)
+    again, diagnostics = parse_module(Source(module.file, text))
+    # A tree may say what the language warns about; it is still read as it stands.
+    assert {found.code for found in diagnostics} <= {"AM014", "AM015"}, text
+    return again
+
+
+@settings(max_examples=150, deadline=None)
+@given(some(statements()).map(lambda body: ast.Module("a.automl", 1, body)), st.sampled_from([1, 40, 100]))
+def test_print_then_parse_is_identity(module: ast.Module, width: int) -> None:
+    with patch.object(printer, "WIDTH", width):
+        assert bare(reparsed(module)) == bare(module)
+
+
+@settings(max_examples=100, deadline=None)
+@given(some(statements()).map(lambda body: ast.Module("a.automl", 1, body)))
+def test_printing_is_idempotent(module: ast.Module) -> None:
+    once = printer.print_module(module)
+    assert printer.print_module(reparsed(module)) == once
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "x = 3",
+        "a.b[0].c = true",
+        'train["my-key"].@disabled = null',
+        "lr = 0.0002 ~ log 0.0001..0.001 @lr when m is A",
+        "(a, b) = (false, 1) ~ (true, 2) | (false, 3)",
+        "x ~ 0.0 | log 1e-6..0.01",
+        "x ~ 16..256 step *2",
+        "path += [X()] before ToTensord",
+        "def f(i) = C(axis = i, p ~ 0.0..1.0)",
+        "def D = log 1e-6..0.01",
+        'require a * b <= 64 because "memory"',
+        "ensure peak_gpu_memory <= 20GiB",
+        "minimize -(a + b) * 2",
+        "y = x * 2 if m is A else 1",
+        "z = not (a or b) and c",
+        "p = (-2) ** 2",
+        "p = -x ** -2",
+        "c = U(let d ~ 3..5, c = [2 ** i for i in 1..d])",
+        "l = [~ A() | B(), C() when x]",
+        "t = (1,)",
+        'c = component("Scale#Mine", k = 1)',
+        'c = component("myNet", k = 1)',
+        'c = C("my-key" = 1, "let" = 2, step = 3)',
+        "budget { trials = 40, time = 12h }",
+        'study "x" { }',
+        "phase narrow { warm_start = 16 }",
+        '"use" = 3',
+        "x ~ (log)..3 | (log)",
+    ],
+)
+def test_canonical_text_is_printed_as_written(text: str) -> None:
+    module, diagnostics = parse_module(Source("a", text), require_edition=False)
+    assert not diagnostics
+    assert printer.print_module(module) == text + "\n"
+
+
+def test_long_text_is_broken_at_arguments_and_alternatives() -> None:
+    text = "m ~ A(alpha = 100000, beta = 200000, gamma = 300000) | B(alpha = 100000, beta = 200000, gamma = 300000)\n"
+    module, _ = parse_module(Source("a", text), require_edition=False)
+    assert printer.print_module(module) == (
+        "m\n  ~ A(alpha = 100000, beta = 200000, gamma = 300000)\n  | B(alpha = 100000, beta = 200000, gamma = 300000)\n"
+    )
+    call = parse_expr(Source("a", f"Net({', '.join(f'argument_{i} = {i}' for i in range(9))})"))
+    statement = ast.Bind((name_path("net"),), call, False, None, None, (), None, NOWHERE)
+    lines = printer.print_statement(statement, indent=2).split("\n")
+    assert lines[0] == "  net = Net(" and lines[1] == "    argument_0 = 0," and lines[-1] == "  )"
+
+
+def test_pieces() -> None:
+    assert printer.print_expr(parse_expr(Source("a", "1+2*3"))) == "1 + 2 * 3"
+    assert printer.print_domain(parse_domain(Source("a", "log 1e-4 .. 1 | off"))) == "log 0.0001..1 | off"
+    assert printer.print_path(parse_path(Source("a", "a . b [ 0 ]"))) == "a.b[0]"
+
+
+def test_a_number_that_has_no_spelling_is_refused() -> None:
+    with pytest.raises(ValueError, match="cannot be written"):
+        printer.print_expr(lit(float("nan")))
