@@ -79,13 +79,17 @@ def check(path: str | Path, *, sets: Sequence[tuple[str, str]] = (), variables: 
     return reading.finish(_mmar_root(path) or path.parent, {**{k: _typed(v) for k, v in (variables or {}).items()}, **settings})
 
 
-def load_mmar(root: str | Path, *, automlconf: str | None = None, settings: Mapping[str, str] | None = None) -> Checked:
+def load_mmar(
+    root: str | Path, *, automlconf: str | None = None, settings: Mapping[str, str] | legacy.Settings | None = None
+) -> Checked:
     """The legacy command line: `config/<trainconf>` and `config/<automlconf>` of the MMAR at `root`, with `--set` settings.
 
     Raises InputError for a setting that is wrong in itself, such as `workers=0:,1`.
     """
     root = Path(root)
-    given = legacy.parse_settings(f"{key}={value}" for key, value in (settings or {}).items())
+    given = settings
+    if not isinstance(given, legacy.Settings):
+        given = legacy.parse_settings(f"{key}={value}" for key, value in (given or {}).items())
     reading = _Reading(root.resolve())
     config = root / "config"
     study = ast.Module("", None, ())
@@ -103,6 +107,7 @@ def load_mmar(root: str | Path, *, automlconf: str | None = None, settings: Mapp
     layer_source, module = given.layer(first_level)
     reading.sources[layer_source.name] = layer_source
     reading.layers.append(Layer(module))
+    reading.places[layer_source.name] = root / "config"
     if not reading.failed:
         read = {name for layer in reading.layers for name in _references(layer.module, layer.module is study)}
         reading.diagnostics += given.unread({*read, *first_level})

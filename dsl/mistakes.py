@@ -6,20 +6,15 @@ add a rule and a line in tests/dsl/test_syntax_errors.py.
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
-from functools import cached_property
 from itertools import pairwise
 
 from .diagnostics import Diagnostic, nearest
 from .literals import UNITS
-from .outline import Outline, Statement, Word
-from .source import Source, Span
+from .outline import Word
+from .situation import BINDS, CLOSERS, OPENERS, Rule, Situation, Verdict, say, top_level_signs
+from .source import Span
 from .words import CONTINUES_BEFORE, SIGNS, STATEMENTS, word_set
 
-_BINDS = frozenset({"=", "~", "+="})
-_OPENERS = frozenset("([{")
-_CLOSERS = frozenset(")]}")
 #: Signs and words that need a value behind them.
 _NEEDS_VALUE = SIGNS | word_set("and or not in is if else when step log because before")
 #: Of these, the ones that cannot themselves begin a value.
@@ -45,120 +40,9 @@ _NOT_STATEMENTS = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class Verdict:
-    """`regions` say what to leave out of the next round; without them it is the whole statement."""
-
-    diagnostic: Diagnostic
-    regions: tuple[tuple[int, int], ...] = ()
-
-
-@dataclass(frozen=True)
-class Situation:
-    """The parse of `source` failed at the offset `at`, which lies in `statement` or at its end."""
-
-    source: Source
-    outline: Outline
-    statement: Statement
-    at: int
-    is_file: bool
-
-    @property
-    def words(self) -> list[Word]:
-        return self.statement.words
-
-    @cached_property
-    def index(self) -> int:
-        """Of the word at fault; the number of words if it is the end of the statement."""
-        return next((i for i, word in enumerate(self.words) if word.end > self.at), len(self.words))
-
-    @property
-    def word(self) -> Word | None:
-        return self.words[self.index] if self.index < len(self.words) else None
-
-    @property
-    def text(self) -> str:
-        return self.word.text if self.word and self.word.kind in ("sign", "name") else ""
-
-    @property
-    def previous(self) -> Word | None:
-        return self.words[self.index - 1] if self.index else None
-
-    @cached_property
-    def brackets(self) -> list[int]:
-        """Indices of the brackets open before the word at fault, outermost first."""
-        stack: list[int] = []
-        for i, word in enumerate(self.words[: self.index]):
-            if word.kind == "sign" and word.text in _OPENERS:
-                stack.append(i)
-            elif word.kind == "sign" and word.text in _CLOSERS and stack:
-                stack.pop()
-        return stack
-
-    @cached_property
-    def segment(self) -> list[Word]:
-        """The words of the same argument, item or statement before the word at fault, without what is in brackets."""
-        out: list[Word] = []
-        depth = 0
-        for word in reversed(self.words[(self.brackets[-1] + 1 if self.brackets else 0) : self.index]):
-            if word.kind == "sign" and word.text in _CLOSERS:
-                depth += 1
-            elif word.kind == "sign" and word.text in _OPENERS:
-                depth -= 1
-            elif depth == 0 and word.text == "," and self.brackets:
-                break
-            elif depth == 0:
-                out.append(word)
-        return out[::-1]
-
-    @property
-    def bracket(self) -> str:
-        """The innermost open bracket: "", "(", "call(", "[" or "{"."""
-        if not self.brackets:
-            return ""
-        opener = self.words[self.brackets[-1]]
-        before = self.words[self.brackets[-1] - 1] if self.brackets[-1] else None
-        is_call = opener.text == "(" and before is not None and before.kind == "name" and before.end == opener.start
-        return "call(" if is_call else opener.text
-
-    def signs(self) -> set[str]:
-        return {word.text for word in self.segment if word.kind in ("sign", "name")}
-
-    def name(self) -> str:
-        """What stands before the first `=` or `~` of the segment."""
-        out: list[str] = []
-        words = self.segment
-        if words and words[0].text in STATEMENTS and words[0] is self.words[0]:
-            words = words[1:]
-        for word in words:
-            if (
-                word.text in _BINDS
-                or word.kind not in ("name", "string", "sign")
-                or (out and not (word.text == "." or out[-1] == "."))
-            ):
-                break
-            out.append(word.text)
-        return "".join(out).strip(".") or "x"
-
-    def span(self, word: Word | None = None) -> Span:
-        if word is None:
-            word = self.word
-        if word is not None:
-            return Span(self.source.name, word.start, word.end)
-        end = self.statement.end
-        return Span(self.source.name, end, min(end + 1, len(self.source.text)))
-
-
-Rule = Callable[[Situation], Verdict | None]
-
-
-def _say(s: Situation, code: str, message: str, word: Word | None = None, help: str = "", label: str = "") -> Verdict:
-    return Verdict(Diagnostic(code, message, s.span(word), label, help))
-
-
 def _edition(s: Situation) -> Verdict | None:
     if s.words[0].text == "automl" and s.is_file and "\n" not in s.source.text[s.words[0].start : s.span().start]:
-        return _say(s, "AM012", "the edition line is `automl 1`, and the first of its file", s.words[0])
+        return say(s, "AM012", "the edition line is `automl 1`, and the first of its file", s.words[0])
     return None
 
 
@@ -172,7 +56,7 @@ def _value_on_next_line(s: Situation) -> Verdict | None:
     before, line = s.words[first - 1], s.words[first:]
     if before.kind != "sign" or before.text not in _NEEDS_VALUE or not _looks_like_statement(line):
         return None
-    verdict = _say(s, "AM007", f"a value is missing after `{before.text}`", before)
+    verdict = say(s, "AM007", f"a value is missing after `{before.text}`", before)
     return Verdict(verdict.diagnostic, ((s.statement.start, before.end),))
 
 
@@ -182,7 +66,7 @@ def _looks_like_statement(line: list[Word]) -> bool:
     if line[0].text in STATEMENTS:
         return True
     for word, following in pairwise(line):
-        if following.text in _BINDS or following.text == "{":
+        if following.text in BINDS or following.text == "{":
             return True
         if following.kind in ("name", "string") and word.text != ".":
             return line[-1].text == "{"
@@ -193,45 +77,43 @@ def _looks_like_statement(line: list[Word]) -> bool:
 
 def _missing_value(s: Situation) -> Verdict | None:
     previous = s.previous
-    if previous is None or (s.word is not None and s.text not in _ONLY_BETWEEN | _CLOSERS | {","}):
+    if previous is None or (s.word is not None and s.text not in _ONLY_BETWEEN | CLOSERS | {","}):
         return None
     if previous.kind == "sign" and previous.text in _NEEDS_VALUE:
         if s.text == previous.text == "|":
-            return _say(s, "AM015", "there is no `||`", s.word, _DOUBLE_BAR)
-        return _say(s, "AM007", f"a value is missing after `{previous.text}`", previous)
-    if s.index == 1 and s.is_file and previous.text in STATEMENTS and s.text not in _BINDS:
+            return say(s, "AM015", "there is no `||`", s.word, _DOUBLE_BAR)
+        return say(s, "AM007", f"a value is missing after `{previous.text}`", previous)
+    if s.index == 1 and s.is_file and previous.text in STATEMENTS and s.text not in BINDS:
         what = {"use": "a file name", "let": "a name", "def": "a name"}.get(previous.text, "a condition or value")
-        return _say(s, "AM007", f"{what} is missing after `{previous.text}`", previous)
+        return say(s, "AM007", f"{what} is missing after `{previous.text}`", previous)
     if s.index > 1 and previous.kind == "name" and previous.text in _NEEDS_VALUE and s.words[s.index - 2].text != ".":
-        return _say(s, "AM007", f"a value is missing after `{previous.text}`", previous)
+        return say(s, "AM007", f"a value is missing after `{previous.text}`", previous)
     return None
 
 
 def _incomplete(s: Situation) -> Verdict | None:
     """Forms that begin with a word and want a certain other one."""
-    if s.is_file and s.words[0].text == "use" and s.index == 1 and s.word is not None:
-        return _say(s, "AM009", "`use` is followed by a string", s.word, 'write `use "base.automl"`')
+    if s.is_file and s.words[0].text == "use" and s.index == 1 and s.word is not None and s.text not in BINDS:
+        return say(s, "AM009", "`use` is followed by a string", s.word, 'write `use "base.automl"`')
     if any(word.text == "lambda" for word in s.segment):
-        return _say(
+        return say(
             s, "AM009", "there are no functions inside values", s.word, "`def f(i) = ...` makes one; legacy text is a string"
         )
     words = [word.text for word in s.segment if word.kind == "name"]
-    if "if" in words and "else" not in words and "for" not in words and (s.word is None or s.text in _CLOSERS | {",", "~", "|"}):
-        return _say(
-            s, "AM007", "`else` and a value are missing", s.previous, "write `a if condition else b`; a condition is `when`"
-        )
+    if "if" in words and "else" not in words and "for" not in words and (s.word is None or s.text in CLOSERS | {",", "~", "|"}):
+        return say(s, "AM007", "`else` and a value are missing", s.previous, "write `a if condition else b`; a condition is `when`")
     return None
 
 
 def _comma(s: Situation) -> Verdict | None:
     """`x ~ 1, 2`: directly inside a block the comma ended the statement."""
-    if not s.is_file or s.statement.separator is None or s.statement.opens_block() or _top_level_signs(s.statement) & _BINDS:
+    if not s.is_file or s.statement.separator is None or s.statement.opens_block() or top_level_signs(s.statement) & BINDS:
         return None
     chain = [s.statement]
     while (before := s.outline.before(chain[0])) is not None and chain[0].separator is not None:
         chain.insert(0, before)
-        signs = _top_level_signs(before)
-        if not signs & _BINDS:
+        signs = top_level_signs(before)
+        if not signs & BINDS:
             continue
         comma = chain[1].separator
         if comma is None:
@@ -239,27 +121,15 @@ def _comma(s: Situation) -> Verdict | None:
         position = next(i for i, each in enumerate(s.outline.statements) if each is s.statement)
         end = s.statement.end
         for following in s.outline.statements[position + 1 :]:
-            if following.separator is None or _top_level_signs(following) & _BINDS:
+            if following.separator is None or top_level_signs(following) & BINDS:
                 break
             end = following.end
         if "~" in signs:
-            verdict = _say(s, "AM002", "alternatives are separated by `|`", comma, "write `a | b | c`")
+            verdict = say(s, "AM002", "alternatives are separated by `|`", comma, "write `a | b | c`")
         else:
-            verdict = _say(s, "AM023", "several values are a list", comma, "write `[a, b, c]`")
+            verdict = say(s, "AM023", "several values are a list", comma, "write `[a, b, c]`")
         return Verdict(verdict.diagnostic, ((comma.start, end),))
     return None
-
-
-def _top_level_signs(statement: Statement) -> set[str]:
-    depth, out = 0, set()
-    for word in statement.words:
-        if word.kind == "sign" and word.text in _OPENERS:
-            depth += 1
-        elif word.kind == "sign" and word.text in _CLOSERS:
-            depth -= 1
-        elif depth == 0 and word.kind == "sign":
-            out.add(word.text)
-    return out
 
 
 def _colon(s: Situation) -> Verdict | None:
@@ -267,7 +137,7 @@ def _colon(s: Situation) -> Verdict | None:
         return None
     following = s.words[s.index + 1].text if s.index + 1 < len(s.words) else ""
     fix = f"{s.name()} {{ ... }}" if following == "{" and s.bracket == "" else f"{s.name()} = ..."
-    return _say(s, "AM005", "bindings use `=`; `:` belongs to dict literals", s.word, f"write `{fix}`")
+    return say(s, "AM005", "bindings use `=`; `:` belongs to dict literals", s.word, f"write `{fix}`")
 
 
 def _range_with_equals(s: Situation) -> Verdict | None:
@@ -278,14 +148,14 @@ def _range_with_equals(s: Situation) -> Verdict | None:
     if "~" not in signs and signs & {"=", "+="}:
         name = s.name()
         help = f"write `{name} ~ ...`, or `{name} = baseline ~ ...`"
-        return _say(s, "AM001", "`=` fixes a value; a range is searched with `~`", s.word if s.text else s.previous, help)
-    if s.text == ".." and s.is_file and not s.brackets and not signs & _BINDS:
-        return _say(s, "AM020", "one point joins the steps of a path", s.word, "write `.`")
+        return say(s, "AM001", "`=` fixes a value; a range is searched with `~`", s.word if s.text else s.previous, help)
+    if s.text == ".." and s.is_file and not s.brackets and not signs & BINDS:
+        return say(s, "AM020", "one point joins the steps of a path", s.word, "write `.`")
     if s.text == ".." and ".." in signs:
-        return _say(s, "AM001", "a range has two ends", s.word, "a step is written `0.1..0.5 step 0.2`")
+        return say(s, "AM001", "a range has two ends", s.word, "a step is written `0.1..0.5 step 0.2`")
     if s.text == "..":
         help = "a range stands after `~` or `|` without brackets, or is counted out: `[i for i in 1..3]`"
-        return _say(s, "AM001", "a range is searched, it is not a value", s.word, help)
+        return say(s, "AM001", "a range is searched, it is not a value", s.word, help)
     return None
 
 
@@ -294,29 +164,29 @@ def _bar_with_equals(s: Situation) -> Verdict | None:
         return None
     following = s.words[s.index + 1 : s.index + 2]
     if following and following[0].text == "|":
-        return _say(s, "AM015", "there is no `||`", s.word, _DOUBLE_BAR)
+        return say(s, "AM015", "there is no `||`", s.word, _DOUBLE_BAR)
     if "=" in s.signs():
         name = s.name()
         help = f"write `{name} ~ ... | ...`"
-        return _say(s, "AM001", "`=` fixes a value; alternatives are searched with `~`", s.word, help)
+        return say(s, "AM001", "`=` fixes a value; alternatives are searched with `~`", s.word, help)
     if s.bracket == "[":
-        return _say(s, "AM001", "alternatives are searched with `~`", s.word, "write `[~ a | b]`")
-    return _say(s, "AM001", "alternatives stand after `~`", s.word, "write `x ~ a | b`")
+        return say(s, "AM001", "alternatives are searched with `~`", s.word, "write `[~ a | b]`")
+    return say(s, "AM001", "alternatives stand after `~`", s.word, "write `x ~ a | b`")
 
 
 def _equals(s: Situation) -> Verdict | None:
     first = s.words[0].text
     if s.text == "==" and s.index and not s.brackets and all(w.kind in ("name", "string") or w.text == "." for w in s.segment):
-        return _say(s, "AM005", "bindings use `=`; `==` compares", s.word, f"write `{s.name()} = ...`")
-    if s.text not in _BINDS:
+        return say(s, "AM005", "bindings use `=`; `==` compares", s.word, f"write `{s.name()} = ...`")
+    if s.text not in BINDS:
         return None
     if s.is_file and s.index == 1 and first in STATEMENTS:
         message = f"`{first}` is a word of the language and cannot be a key by itself"
-        return _say(s, "AM021", message, s.words[0], f'write `"{first}" {s.text} ...`')
+        return say(s, "AM021", message, s.words[0], f'write `"{first}" {s.text} ...`')
     if s.text == "=" and (
         first in ("require", "ensure", "maximize", "minimize") or s.signs() & {"=", "~", "when", "if", "and", "or"}
     ):
-        return _say(s, "AM006", "equality is `==`", s.word, "write `a == b`")
+        return say(s, "AM006", "equality is `==`", s.word, "write `a == b`")
     return None
 
 
@@ -325,23 +195,23 @@ def _numbers(s: Situation) -> Verdict | None:
     if previous is not None and previous.text == "." and s.index > 1:
         number = s.words[s.index - 2]
         if number.kind == "number" and number.end == previous.start:
-            return _say(s, "AM020", f"`{number.text}.` is not a number", previous, f"write `{number.text}.0`")
+            return say(s, "AM020", f"`{number.text}.` is not a number", previous, f"write `{number.text}.0`")
     if word is None:
         return None
     following = s.words[s.index + 1] if s.index + 1 < len(s.words) else None
     joined = previous is not None and previous.end == word.start
     if s.text == "." and joined and previous is not None and previous.text == "..":
-        return _say(s, "AM020", "a range has two points", word, "write `1..3`")
+        return say(s, "AM020", "a range has two points", word, "write `1..3`")
     if s.text == "." and joined and previous is not None and previous.kind == "number":
-        return _say(s, "AM020", f"`{previous.text}.` is not a number", word, f"write `{previous.text}.0`")
+        return say(s, "AM020", f"`{previous.text}.` is not a number", word, f"write `{previous.text}.0`")
     if s.text == "." and following is not None and following.kind == "number" and following.start == word.end:
-        return _say(s, "AM020", f"`.{following.text}` is not a number", word, f"write `0.{following.text}`")
+        return say(s, "AM020", f"`.{following.text}` is not a number", word, f"write `0.{following.text}`")
     if s.text == "+" and (previous is None or previous.text in _NEEDS_VALUE | {"(", "[", ","}):
-        return _say(s, "AM020", "a number has no `+` before it", word, "leave the `+` out")
+        return say(s, "AM020", "a number has no `+` before it", word, "leave the `+` out")
     if word.kind == "name" and joined and previous is not None and previous.kind == "number":
         meant = _UNITS_MEANT.get(word.text)
         help = f"did you mean `{meant}`?" if meant else f"known units: {', '.join(UNITS)}"
-        return _say(s, "AM020", f"`{word.text}` is not a unit", word, help)
+        return say(s, "AM020", f"`{word.text}` is not a unit", word, help)
     return None
 
 
@@ -353,9 +223,9 @@ def _line_that_goes_on(s: Situation) -> Verdict | None:
         return None
     help = _NOT_STATEMENTS.get(s.text, "")
     if s.words[-1].text == "{" and help:
-        verdict = _say(s, "AM010", "there are no conditional blocks", s.word, help)
+        verdict = say(s, "AM010", "there are no conditional blocks", s.word, help)
     else:
-        verdict = _say(s, "AM009", f"a line that begins with `{s.text}` goes on with the one before", s.word, help)
+        verdict = say(s, "AM009", f"a line that begins with `{s.text}` goes on with the one before", s.word, help)
     regions = [(s.word.start, s.statement.end)]
     if s.statement.closing is not None:
         regions.append((s.statement.closing.start, s.statement.closing.end))
@@ -366,12 +236,12 @@ def _block(s: Situation) -> Verdict | None:
     """`when m is A { ... }`, and a brace in a line of its own."""
     if s.text == "{" and s.signs() & {"when", "if"}:
         help = "a condition stands behind what it governs: `x ~ 1..5 when m is A`"
-        return _say(s, "AM010", "there are no conditional blocks", s.word, help)
+        return say(s, "AM010", "there are no conditional blocks", s.word, help)
     position = next(i for i, each in enumerate(s.outline.statements) if each is s.statement)
     rest = s.outline.statements[position + 1 :]
-    if s.word is None and rest and rest[0].words[0].text == "{" and not _top_level_signs(s.statement) & _BINDS:
+    if s.word is None and rest and rest[0].words[0].text == "{" and not top_level_signs(s.statement) & BINDS:
         brace = rest[0].words[0]
-        verdict = _say(s, "AM009", "`{` stands in the line of its section", brace, "write `name {`")
+        verdict = say(s, "AM009", "`{` stands in the line of its section", brace, "write `name {`")
         return Verdict(verdict.diagnostic, ((s.statement.start, s.statement.end), (rest[0].start, rest[0].end)))
     return None
 
@@ -382,12 +252,12 @@ def _unknown_statement(s: Situation) -> Verdict | None:
         return None
     second = s.words[1]
     begins_value = second.kind in ("name", "string", "number") or second.text in ("(", "-")
-    if not begins_value or s.brackets or _BINDS & _top_level_signs(s.statement) & {"~", "+="}:
+    if not begins_value or s.brackets or BINDS & top_level_signs(s.statement) & {"~", "+="}:
         return None
     best = nearest(first.text, STATEMENTS)
     is_call = second.text == "("
     if best is None and is_call and first.text not in _NOT_STATEMENTS:
-        return _say(s, "AM010", "a call alone sets nothing", first, f"write `name = {first.text}(...)`")
+        return say(s, "AM010", "a call alone sets nothing", first, f"write `name = {first.text}(...)`")
     is_label = s.word is None and all(word.kind in ("name", "string") or word.text == "." for word in s.words)
     if is_label and best is None and first.text not in _NOT_STATEMENTS and second.kind in ("name", "string"):
         shown = " ".join(s.source.text[s.statement.start : s.statement.end].split())
@@ -400,7 +270,7 @@ def _unknown_statement(s: Situation) -> Verdict | None:
         help = (
             f"a statement sets a value (`x = 3`), searches one (`x ~ 1 | 2`), opens a section (`name {{`) or begins with {_list()}"
         )
-    return _say(s, "AM010", f"unknown statement `{first.text}`", first, help)
+    return say(s, "AM010", f"unknown statement `{first.text}`", first, help)
 
 
 def _list() -> str:
@@ -409,11 +279,11 @@ def _list() -> str:
 
 def _no_sign(s: Situation) -> Verdict | None:
     """A path, and nothing that says what to do with it."""
-    if not s.is_file or s.word is not None or s.brackets or _top_level_signs(s.statement) - {"."}:
+    if not s.is_file or s.word is not None or s.brackets or top_level_signs(s.statement) - {"."}:
         return None
     if all(word.kind in ("name", "string") or word.text == "." for word in s.words):
         name = s.name()
-        return _say(s, "AM009", f"nothing is said about `{name}`", s.words[-1], f"write `{name} = ...` or `{name} ~ ...`")
+        return say(s, "AM009", f"nothing is said about `{name}`", s.words[-1], f"write `{name} = ...` or `{name} ~ ...`")
     return None
 
 
@@ -421,8 +291,8 @@ def _no_comma(s: Situation) -> Verdict | None:
     previous, word = s.previous, s.word
     if previous is None or word is None or not s.brackets:
         return None
-    ends = previous.kind in ("number", "string", "name") or previous.text in _CLOSERS
-    begins = word.kind in ("number", "string", "name") or word.text in _OPENERS
+    ends = previous.kind in ("number", "string", "name") or previous.text in CLOSERS
+    begins = word.kind in ("number", "string", "name") or word.text in OPENERS
     if not ends or not begins or previous.text in _NEEDS_VALUE or word.text in _NEEDS_VALUE:
         return None
     span = Span(s.source.name, previous.end, min(previous.end + 1, len(s.source.text)))

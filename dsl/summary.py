@@ -69,25 +69,18 @@ def _diagnostic(found: Diagnostic, source: Source | None) -> dict[str, Value]:
 def size(program: Program) -> int | None:
     """How many points the space has, those that a `require` forbids left out; None if it is infinite or was not counted.
 
-    A space of more than 20,000 points is counted with what `require` forbids.
+    A space of more than 20,000 points is counted without looking at what `require` forbids.
     """
     if any(isinstance(param.domain, ir.Real) and param.domain.step is None for param in program.params):
         return None
-    if not program.requires and all(param.active is None for param in program.params):
-        return _product(program.params)
+    if not program.requires:
+        return _by_groups(program)
     count = 0
     for number, point in enumerate(_points(program, {})):
         if number >= _MAX_COUNTED:
-            return _product(program.params) if all(param.active is None for param in program.params) else _by_groups(program)
+            return _by_groups(program)
         count += infeasible_because(program, point) is None
     return count
-
-
-def _product(params: tuple[ir.Param, ...]) -> int:
-    out = 1
-    for param in params:
-        out *= count_values(param.domain)
-    return out
 
 
 def count_values(domain: ir.Domain) -> int:
@@ -132,6 +125,9 @@ def _by_groups(program: Program) -> int | None:
     out = 1
     for name in {root(param.id) for param in program.params}:
         members = tuple(param for param in program.params if root(param.id) == name)
+        if len(members) == 1:
+            out *= count_values(members[0].domain)
+            continue
         part = ir.Program(program.study, members, ir.MapNode({}))
         count = 0
         for count, _ in enumerate(_points(part, {}), 1):

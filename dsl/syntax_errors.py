@@ -13,8 +13,9 @@ import lark
 
 from .diagnostics import Diagnostic, Secondary
 from .expected import expectation
-from .mistakes import RULES, Situation
+from .mistakes import RULES
 from .outline import BracketProblem, Outline, Statement, Word, indent_of, outline, words_of
+from .situation import Situation
 from .source import Source, Span
 from .words import STATEMENTS
 

@@ -17,9 +17,10 @@ from automl_run.errors import InputError, JournalError, RunError
 
 from . import events, journal, run_folder, view
 from .agents import Launcher
-from .controllers.base import Controller, Outcome, Recommendation
+from .controllers.base import Controller, Recommendation
 from .core import facts
 from .core.apply import apply
+from .core.ending import outcome
 from .core.facts import NamedWorker
 from .core.state import State
 from .events import Observer, silent
@@ -97,14 +98,10 @@ def resume_study(folder: Path, options: RunOptions, observer: Observer = silent,
         if state.program is None:
             raise JournalError(f"{folder} was never started: its journal is empty; remove it and start again")
         if program is not None and program.digest != state.digest:
-            raise InputError(
-                f"error: this program is not the one of {folder}: its digest is {program.digest}, the run's {state.digest}"
-            )
+            raise InputError(f"this program is not the one of {folder}: its digest is {program.digest}, the run's {state.digest}")
         stored = state.program
         if trials is not None and trials < len(state.recommended):
-            raise InputError(
-                f"error: {len(state.recommended)} trials were recommended before; study.budget.trials cannot be {trials}"
-            )
+            raise InputError(f"{len(state.recommended)} trials were recommended before; study.budget.trials cannot be {trials}")
         target = _target(stored)
         controller = make_controller(_with_trials(stored, state.trials if trials is None else trials))
         _restore(controller, history, state)
@@ -133,6 +130,18 @@ def read_run(folder: Path) -> dict[str, Any]:
         for fact in store.facts():
             state = apply(state, fact)
     return summarize(state, folder.resolve(), None, live=False)
+
+
+def run(
+    program: Program,
+    *,
+    out: str | Path | None = None,
+    run_id: str | None = None,
+    workers: tuple[Worker, ...] | None = None,
+    observer: Observer = silent,
+) -> RunResult:
+    """`run_study` with plain arguments, for Python users. Raises as `run_study` does."""
+    return run_study(program, RunOptions(out=None if out is None else Path(out), run_id=run_id, workers=workers), observer)
 
 
 # -- the parts ------------------------------------------------------------------------------------------------------------
@@ -201,7 +210,7 @@ def _target(program: Program) -> Target:
     from .targets.registry import make_target
 
     if program.study.target is None:
-        raise InputError('error: the study has no target: say what a job runs, for example `target = Python("pkg.mod:fn")`')
+        raise InputError('the study has no target: say what a job runs, for example `target = Python("pkg.mod:fn")`')
     target = make_target(program.study.target, Path(program.base_dir), program.variables)
     target.check()
     return target
@@ -209,12 +218,19 @@ def _target(program: Program) -> Target:
 
 def _restore(controller: Controller, history: list[facts.Durable], state: State) -> None:
     """Feeds `controller` what it once recommended and saw, in journal order."""
+    shown = 0
     for fact in history:
         match fact:
             case facts.Recommended(index, point, seed_key) if point is not None:
                 controller.restore(Recommendation(index, point, seed_key))
-            case facts.Ended(job, _, _, ended, scores):
-                controller.observe(Outcome(state.jobs[job].index, ended, scores))
+            case facts.Ended(job) if not state.fixed_order:
+                controller.observe(outcome(state.jobs[job]))
+            case facts.Shown(count):
+                for position in range(shown, count):
+                    name = state.recommended[state.order[position]].job
+                    if name is not None:
+                        controller.observe(outcome(state.jobs[name]))
+                shown = count
             case _:
                 pass
 
@@ -241,9 +257,9 @@ def _trials(budget: Mapping[str, str]) -> int | None:
     trials = None
     for key, text in budget.items():
         if key not in ("study.budget.trials", "budget.trials"):
-            raise InputError(f"error: a resume can change `study.budget.trials` only, not `{key}`: all else is part of the study")
+            raise InputError(f"a resume can change `study.budget.trials` only, not `{key}`: all else is part of the study")
         if not text.strip().isdecimal() or int(text) < 1:
-            raise InputError(f"error: `{key}={text}`: a number of trials is an integer from 1")
+            raise InputError(f"`{key}={text}`: a number of trials is an integer from 1")
         trials = int(text)
     return trials
 

@@ -92,7 +92,7 @@ def create(out: Path, run_id: str | None, name: str) -> tuple[RunFolder, str]:
             number += 1
     except OSError as error:
         raise InputError(
-            f"error: the run folder in {out} cannot be made: {error.strerror or error}; choose another place with --out"
+            f"the run folder in {out} cannot be made: {error.strerror or error}; choose another place with --out"
         ) from error
 
 
@@ -110,7 +110,7 @@ def _used(path: Path) -> bool:
     except FileNotFoundError:
         return False
     except OSError as error:
-        raise InputError(f"error: {path} cannot be read: {error.strerror or error}") from error
+        raise InputError(f"{path} cannot be read: {error.strerror or error}") from error
 
 
 def _make(out: Path, run_id: str) -> Path:
@@ -124,7 +124,7 @@ def _make(out: Path, run_id: str) -> Path:
 
 def _exists(path: Path) -> RunExistsError:
     return RunExistsError(
-        f"error: run_id `{path.name}` was used before: {path} exists\n"
+        f"run_id `{path.name}` was used before: {path} exists\n"
         f"  go on with it:  automl-run resume {path}\n"
         f"  start another:  --run-id NEW (with -m: --set run_id=NEW)"
     )
@@ -135,7 +135,7 @@ def check_run_id(run_id: str) -> str:
     good = run_id and len(run_id.encode()) <= _MAX_RUN_ID and not run_id.startswith((".", "-")) and run_id.isprintable()
     if not good or any(char in run_id for char in "/\\"):
         raise InputError(
-            f"error: run_id `{run_id}` cannot be a folder's name: no slashes, no leading dot or dash, at most {_MAX_RUN_ID} bytes"
+            f"run_id `{run_id}` cannot be a folder's name: no slashes, no leading dot or dash, at most {_MAX_RUN_ID} bytes"
         )
     return run_id
 
@@ -167,7 +167,7 @@ def find_run(run: str, *, out: Path | None = None, mmar: Path | None = None) -> 
         if (place / journal.FILE).is_file():
             return place.resolve()
     places = ", ".join(str(place) for place in sought)
-    raise InputError(f"error: no run `{run}`: none of {places} holds a {journal.FILE}")
+    raise InputError(f"no run `{run}`: none of {places} holds a {journal.FILE}")
 
 
 def _link(source: str, target: str, *, follow_symlinks: bool = True) -> str:

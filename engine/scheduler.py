@@ -68,6 +68,8 @@ class Scheduler:
         self._parts = parts
         self._program = program
         self._state = state
+        #: the state that the journal has: behind `_state` within a tick, and after a failed commit
+        self._stored = state
         self._inputs: deque[Input] = deque()
         self._selector = selectors.DefaultSelector()
         self._agents = Agents(parts.launcher, self._watch_process, self._unwatch_process)
@@ -113,6 +115,7 @@ class Scheduler:
                 new += facts_
                 commands += commands_
             self._parts.journal.append(new)
+            self._stored = self._state
             for state, fact in told:
                 self._parts.publisher.fact(state, fact, now)
             for command in commands:
@@ -246,7 +249,7 @@ class Scheduler:
     def _on_signal(self) -> None:
         self._interrupts += 1
         if self._interrupts == 1:
-            self._parts.publisher.note("interrupted: jobs are asked to stop (once more: they are killed)")
+            self._parts.publisher.warn("interrupted: jobs are asked to stop; once more, and they are killed")
             self._drain_by = self._parts.clock() + DRAIN_S
         else:
             self._drain_by = self._parts.clock()
@@ -270,13 +273,15 @@ class Scheduler:
 
     def _shut_down(self) -> None:
         clock = self._parts.clock
-        hurry = self._interrupts > 1
         try:
+            # What did not stop in time is killed by its agent, which knows all its processes.
+            for name in self._stored.running:
+                job = self._stored.jobs[name]
+                self._server.send(job.worker, wire.Superseded(name, job.fence))
             for worker in self._agents.alive:
                 self._server.send(worker, wire.Drain(stop_jobs=True))
             self._agents.signal(signal.SIGTERM, connected=False)
-            if not hurry:
-                self._agents.reap(GOODBYE_S, clock)
+            self._agents.reap(GOODBYE_S, clock)
             self._agents.signal(signal.SIGTERM)
             self._agents.reap(TERMINATE_S, clock)
         except WireError:

@@ -45,6 +45,9 @@ class View:
         yield from ()
 
     def _on_writable(self, fd: int) -> Iterator[Any]:
+        if fd not in self._readers:
+            # Given up for a newer reader in this very turn.
+            return
         sock, rest = self._readers[fd]
         try:
             del rest[: sock.send(rest)]

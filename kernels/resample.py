@@ -40,7 +40,7 @@ def can_resample(x: torch.Tensor) -> bool:
 def resample_axes(x: torch.Tensor, axes: Sequence[AxisWeights]) -> torch.Tensor:
     """float32 (C, *(axis.low.size for axis in axes)) from `x` (C, H, W) or (C, D, H, W), one table per spatial axis.
 
-    Raises ValueError where `can_resample` is false, tables and axes differ in number, or a table is ragged or reads outside its axis.
+    Raises ValueError where `can_resample` is false, tables and axes differ in number, a table is ragged or reads outside.
     """
     if not can_resample(x):
         raise ValueError(f"cannot resample {x.dtype} of shape {tuple(x.shape)} on {x.device}")
@@ -210,15 +210,25 @@ def nearest_rows(
     along_y: AxisWeights,
     along_x: AxisWeights,
 ) -> None:
-    """As `linear_rows`, without blending."""
+    """As `linear_rows`, without blending; a row that reads what an earlier row of this range read is copied from it."""
     depth, height, columns = along_z.low.size, along_y.low.size, along_x.low.size
     for row in range(start, stop):
         volume = row // height
         y = row - volume * height
         channel = volume // depth
         z = volume - channel * depth
+        to = target[row * columns : (row + 1) * columns]
+        twin = -1
+        if y > 0 and row > start and along_y.low[y] == along_y.low[y - 1]:
+            twin = row - 1
+        elif z > 0 and row - height >= start and along_z.low[z] == along_z.low[z - 1]:
+            twin = row - height
+        if twin >= 0:
+            known = target[twin * columns : (twin + 1) * columns]
+            for i in range(columns):
+                to[i] = known[i]
+            continue
         begin = channel * strides[0] + along_z.low[z] * strides[1] + along_y.low[y] * strides[2]
         line = source[begin : begin + width]
-        to = target[row * columns : (row + 1) * columns]
         for i in range(columns):
             to[i] = np.float32(line[along_x.low[i]])

@@ -7,6 +7,7 @@ for the pending operation, execute that, and record it as MONAI would have. So n
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from functools import lru_cache
 from typing import cast
 
 import numpy as np
@@ -125,19 +126,29 @@ def _grid_axes(
         for a in (torch.eye(rank + 1, dtype=torch.float64), src_affine.to(torch.float64))
     ):
         return None
-    theta = to_norm_affine(affine.to(dtype)[None], source, size, align_corners=align_corners)[0]
+    return _separated(source, size, tuple(affine.flatten().tolist()), mode == "nearest", align_corners, dtype)
+
+
+@lru_cache(maxsize=512)  # the scans of a data set come back every epoch
+def _separated(
+    source: tuple[int, ...],
+    size: tuple[int, ...],
+    affine: tuple[float, ...],
+    nearest: bool,
+    align_corners: bool,
+    dtype: torch.dtype,
+) -> list[AxisWeights] | None:
+    """One table per axis, or None where the axes mix; `affine` is given row by row."""
+    rank = len(source)
+    pulled = torch.tensor(affine, dtype=torch.float64).view(1, rank + 1, rank + 1).to(dtype)
+    theta = to_norm_affine(pulled, source, size, align_corners=align_corners)[0]
     off_axis = theta[:rank, :rank] - torch.diag(theta[:rank, :rank].diagonal())
     shear_voxels = float((off_axis.abs() * torch.tensor(source).view(rank, 1)).sum(1).max()) / 2
-    if not bool(torch.isfinite(theta).all()) or shear_voxels > (0 if mode == "nearest" else _LARGEST_SHEAR_VOXELS):
+    if not bool(torch.isfinite(theta).all()) or shear_voxels > (0 if nearest else _LARGEST_SHEAR_VOXELS):
         return None
+    scales, shifts = theta.diagonal().tolist(), theta[:, -1].tolist()
     return [
-        grid_axis(
-            *(source[i], size[i], float(theta[i, i]), float(theta[i, -1])),
-            rank=rank,
-            nearest=mode == "nearest",
-            align_corners=align_corners,
-            dtype=dtype,
-        )
+        grid_axis(source[i], size[i], scales[i], shifts[i], rank=rank, nearest=nearest, align_corners=align_corners, dtype=dtype)
         for i in range(rank)
     ]
 

@@ -27,8 +27,7 @@ class _Pool:
     def helpers(self, count: int) -> ThreadPoolExecutor:
         with self.lock:
             if self.executor is None or self.size < count:
-                if self.executor is not None:
-                    self.executor.shutdown(wait=False)
+                # A smaller pool is only dropped: another caller may be about to use it, and its threads end with it.
                 self.executor, self.size = ThreadPoolExecutor(count, thread_name_prefix="kernels"), count
             return self.executor
 

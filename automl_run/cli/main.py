@@ -12,7 +12,7 @@ import sys
 from collections.abc import Sequence
 
 from automl_run import __version__
-from automl_run.errors import AutoMLError, InputError
+from automl_run.errors import AutoMLError, InputError, ProgramError
 
 #: subcommand -> what it does, in the order the help prints them. Each is `automl_run.cli.<name>.main(argv) -> exit code`.
 COMMANDS = {
@@ -44,11 +44,13 @@ def main(argv: Sequence[str] | None = None) -> int:
         print(f"automl-run {__version__}")
         return 0
     command, rest = (args[0], args[1:]) if args[0] in COMMANDS or args[0] == "run" else ("run", args)
-    module = importlib.import_module(f"automl_run.cli.{command}")
     try:
-        return int(module.main(rest))
-    except InputError as error:
+        return int(importlib.import_module(f"automl_run.cli.{command}").main(rest))
+    except ProgramError as error:
         print(error, file=sys.stderr)
+        return 2
+    except InputError as error:
+        print(f"error: {error}", file=sys.stderr)
         return 2
     except AutoMLError as error:
         print(f"error: {error}", file=sys.stderr)

@@ -13,7 +13,7 @@ class Parser(argparse.ArgumentParser):
     """argparse, with `InputError` instead of an exit, so that a wrong option is reported like every other wrong input."""
 
     def error(self, message: str) -> None:  # type: ignore[override]
-        raise InputError(f"error: {message}\nusage: {self.format_usage().removeprefix('usage: ').strip()}")
+        raise InputError(f"{message}\nusage: {self.format_usage().removeprefix('usage: ').strip()}")
 
 
 def add_run_options(parser: argparse.ArgumentParser) -> None:
@@ -30,7 +30,7 @@ def split_pair(text: str) -> tuple[str, str]:
     """`PATH=EXPR` as a pair; InputError without `=`."""
     path, sign, value = text.partition("=")
     if not sign or not path.strip():
-        raise InputError(f"error: `--set {text}` is not PATH=EXPR, for example --set study.budget.trials=40")
+        raise InputError(f"`--set {text}` is not PATH=EXPR, for example --set study.budget.trials=40")
     return path.strip(), value.strip()
 
 

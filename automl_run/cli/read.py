@@ -21,7 +21,7 @@ def add_source(parser: argparse.ArgumentParser, *, legacy: bool) -> None:
         parser.add_argument("--automlconf", metavar="F", help="AutoML config in the MMAR's config/ (default: config_automl.json)")
         parser.add_argument(
             "--set", dest="pairs", nargs="*", action="extend", default=[], metavar="K=V",
-            help="run_id, workers, trainconf, traceout, engTrace; a dotted path of the config; any other becomes {K}; a later one wins",
+            help="run_id, workers, trainconf, traceout, engTrace, a dotted config path, or any {K}; a later one wins",
         )  # fmt: skip
     else:
         parser.add_argument(
@@ -46,9 +46,7 @@ def read(args: argparse.Namespace) -> tuple[Checked, Settings]:
         settings = parse_settings(args.pairs)
         return load_mmar(args.mmar, automlconf=args.automlconf, settings=settings), settings
     if not args.file.is_file():
-        raise InputError(
-            f"error: no file `{args.file}`" + (" (it is a folder; an MMAR is given with -m)" if args.file.is_dir() else "")
-        )
+        raise InputError(f"no file `{args.file}`" + (" (it is a folder; an MMAR is given with -m)" if args.file.is_dir() else ""))
     return check(args.file, sets=[split_pair(pair) for pair in args.pairs]), parse_settings([])
 
 

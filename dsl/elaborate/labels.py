@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import re
 
+#: What tunes none of the three.
+OTHER = "other"
+
 _RATES = frozenset({"lr", "learning_rate", "lr_scheduler", "optimizer", "optim", "scheduler", "momentum", "weight_decay"})
 _NETS = frozenset({"model", "net", "network", "backbone", "network_def"})
 _WORD = re.compile(r"[A-Za-z0-9_]+")
@@ -21,4 +24,4 @@ def label_of(path: str) -> str:
             return "transform"
         if word in _RATES:
             return "lr"
-    return "other"
+    return OTHER

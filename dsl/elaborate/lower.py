@@ -7,10 +7,14 @@ from dataclasses import dataclass, field
 from .. import ir
 from ..diagnostics import Diagnostic
 from .expressions import Reading
-from .logic import Known, is_false, is_true
+from .logic import Known, is_false, is_true, reads
 from .places import chain
 from .sites import Sites, is_dead
 from .tree import Binding, Comp, Fault, Leaf, Map, RangeTree, Seq, Site, Slot, Tree, later
+
+
+class Reported(Exception):
+    """What is read here has a mistake of its own, which is told there."""
 
 
 @dataclass(slots=True)
@@ -19,6 +23,7 @@ class Lowering:
     faults: list[Diagnostic] = field(default_factory=list)
     _done: dict[int, ir.ConfigNode | None] = field(default_factory=dict)
     _doing: list[Slot] = field(default_factory=list)
+    _failed: set[int] = field(default_factory=set)
 
     def report(self, fault: Fault) -> None:
         if fault.diagnostic not in self.faults:
@@ -34,8 +39,6 @@ class Lowering:
         if id(slot) not in self._done:
             node: ir.ConfigNode | None = None
             try:
-                if slot in self._doing:
-                    raise Fault("AM121", f"`{slot.path}` is built from itself", slot.span)
                 self._doing.append(slot)
                 try:
                     self.sites.check_branches(slot)
@@ -44,6 +47,9 @@ class Lowering:
                     self._doing.pop()
             except Fault as fault:
                 self.report(fault)
+                self._failed.add(id(slot))
+            except Reported:
+                self._failed.add(id(slot))
             self._done[id(slot)] = node
         return self._done[id(slot)]
 
@@ -136,6 +142,8 @@ class Lowering:
             if isinstance(found, Slot) and self._builds(found):
                 return self._shared(found, leaf, known)
         value = expressions.translate(leaf.expr, leaf.scope, leaf.home, Reading("value", known))
+        for id in reads(value):
+            self.sites.first_read.setdefault(id, slot.path)
         return self._reader(value, binding.inherited)
 
     def _shared(self, found: Slot, leaf: Leaf, known: Known) -> ir.ConfigNode:
@@ -144,7 +152,13 @@ class Lowering:
         if found.binding is not None and found.binding.guard is not None and found.binding.below is None:
             needs += self.sites.here(found, found.binding)
         self.sites.expressions.demand(needs, found, leaf.expr.span, Reading("value", known))
+        if found in self._doing:
+            names = [place.path for place in self._doing[self._doing.index(found) :]]
+            loop = " -> ".join([*names, found.path])
+            raise Fault("AM121", f"this is built from itself: {loop}", leaf.expr.span, label="closes the loop")
         node = self.slot(found)
+        if node is None and id(found) in self._failed:
+            raise Reported
         if node is None:
             raise Fault("AM101", f"`{found.path or found.name}` has no value", leaf.expr.span)
         return node

@@ -173,8 +173,8 @@ class Places:
                 found = entries.get(name)
             case Map(entries=entries), ast.IndexStep(ast.Lit(str() as name)):
                 found = entries.get(name)
-            case Comp(args=args), ast.NameStep(name):
-                found = args.get(name)
+            case Comp(args=args, lets=lets), ast.NameStep(name):
+                found = args.get(name) or lets.get(name)
             case Comp(args=args), ast.IndexStep(ast.Lit(str() as name)):
                 found = args.get(name)
             case Comp(attrs=attrs), ast.AttrStep(name):
@@ -315,8 +315,9 @@ def _known_below(slot: Slot | None, trees: Sequence[Tree] = ()) -> Mapping[str, 
         match tree:
             case Map(entries=entries):
                 out.update(entries)
-            case Comp(args=args, attrs=attrs):
+            case Comp(args=args, attrs=attrs, lets=lets):
                 out.update(args)
+                out.update(lets)
                 out.update({f"@{name}": item for name, item in attrs.items()})
             case Seq(items=items):
                 out.update({comp.short: item for item in items if (comp := component_of(item)) is not None})

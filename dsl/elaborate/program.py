@@ -71,7 +71,7 @@ def elaborate(request: Request) -> Elaborated:
     diagnostics = tuple(_unique([*faults, *sites.warnings]))
     if faults:
         return Elaborated(None, diagnostics)
-    live = {id: param for id, param in sites.params.items() if not is_dead(param)}
+    live = {id: sites.labelled(param) for id, param in sites.params.items() if not is_dead(param)}
     params = ordered(config, live, [*lets, *live])
     if len(params) > _MAX_PARAMS:
         limit = Diagnostic(

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from itertools import pairwise
 
+from msgspec.structs import replace
+
 from .. import ast, ir
 from ..diagnostics import Diagnostic
 from ..source import Span
@@ -13,7 +15,7 @@ from .constants import constant, has_structure
 from .domains import range_label, read_range, shown
 from .expand import Expander
 from .expressions import Expressions, Reading
-from .labels import label_of
+from .labels import OTHER, label_of
 from .logic import Known, conjunction, conjuncts, exclude, fold, is_false, negation
 from .paths import branch_suffix, group_id, structure_label
 from .tree import Binding, Comp, Fault, Leaf, RangeTree, Site, Slot, Tree
@@ -29,6 +31,8 @@ class Sites:
     params: dict[ir.ParamId, ir.Param] = field(default_factory=dict)
     warnings: list[Diagnostic] = field(default_factory=list)
     spans: dict[ir.ParamId, Span] = field(default_factory=dict)
+    #: parameter -> the first path that reads it
+    first_read: dict[ir.ParamId, str] = field(default_factory=dict)
     _made: dict[int, ir.Param | Fault] = field(default_factory=dict)
     _above: dict[int, Known] = field(default_factory=dict)
     _guards: dict[int, ir.Expr] = field(default_factory=dict)
@@ -170,6 +174,12 @@ class Sites:
             choice = self._choice(site)
             domain, baseline = choice, self.baselines.of_choice(site, choice)
         return self._add(site, self.id(site), domain, baseline, self._active(site))
+
+    def labelled(self, param: ir.Param) -> ir.Param:
+        """A `let` without a tag tunes what reads it first."""
+        if param.label != OTHER or param.id not in self.first_read:
+            return param
+        return replace(param, label=label_of(self.first_read[param.id]))
 
     def _active(self, site: Site) -> list[ir.Expr]:
         """All its targets must exist."""

@@ -17,7 +17,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Final, assert_never
+from typing import assert_never
 
 from automl_run.dsl.ir import Value
 
@@ -25,7 +25,6 @@ from automl_run.dsl.ir import Value
 from automl_run.engine.targets import command as _command  # noqa: F401
 from automl_run.engine.targets import python_function as _python_function  # noqa: F401
 from automl_run.engine.wire import messages as wire
-from automl_run.engine.wire.client import connect
 from automl_run.engine.wire.connection import Connection
 from automl_run.engine.wire.frames import decode_from_agent
 from automl_run.errors import WireError
@@ -35,11 +34,7 @@ from .folders import JobSpec, attempt_dir, is_safe_name, prepare
 from .keeper import DEFAULT_GRACES, DISK_FULL, KILL_TIMEOUT_S, Graces, start_keeper
 from .outcome import Outcome, read_outcome, write_outcome
 from .processes import ChildSignals, become_subreaper, kill_descendants
-
-_HANDSHAKE_S: Final = 10.0
-_FIRST_RETRY_S: Final = 0.1
-_MAX_RETRY_S: Final = 2.0
-_BYE_S: Final = 2.0
+from .uplink import Uplink
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,16 +58,9 @@ class Agent:
         self._settings = settings
         self._selector = selectors.DefaultSelector()
         self._attempts: dict[tuple[str, int], Attempt] = {}
-        self._connection: Connection[wire.ToAgent] | None = None
-        self._welcome = False
+        self._uplink = Uplink(settings.run_dir, settings.orphan_time_s, self._selector, self._hello, self._obey, self._say)
         self._draining = False
         self._exit_code: int | None = None
-        now = time.monotonic()
-        #: what happens next if nothing comes: a new try to connect, and the end of trying
-        self._connect_at: float | None = now
-        self._retry_s = _FIRST_RETRY_S
-        self._orphan_at: float | None = now + settings.orphan_time_s
-        self._handshake_until: float | None = None
 
     def run(self) -> int:
         """The exit code: 0 after a drain or without a scheduler, 1 when the scheduler refuses this agent."""
@@ -89,11 +77,11 @@ class Agent:
             self._tick(time.monotonic())
             if self._draining and not self._attempts:
                 break
-            for key, mask in self._selector.select(self._wait_s()):
+            for key, mask in self._selector.select(self._uplink.wait_s()):
                 # An earlier handler of this turn may have closed what this one is about.
                 if key.fd in self._selector.get_map() and self._selector.get_key(key.fd).data is key.data:
                     key.data(mask)
-            self._update_writes()
+            self._uplink.update()
         self._leave()
         return self._exit_code or 0
 
@@ -104,38 +92,17 @@ class Agent:
         if fd >= 0 and fd in self._selector.get_map():
             self._selector.unregister(fd)
 
-    # -- time ---------------------------------------------------------------------------------------------------------
-
-    def _wait_s(self) -> float | None:
-        times = [at for at in (self._connect_at, self._orphan_at, self._handshake_until) if at is not None]
-        return max(0.0, min(times) - time.monotonic()) if times else None
-
     def _tick(self, now: float) -> None:
-        if self._handshake_until is not None and now >= self._handshake_until:
-            self._disconnect("the scheduler did not answer")
-        if self._connect_at is not None and now >= self._connect_at:
-            self._connect(now)
-        if self._orphan_at is not None and now >= self._orphan_at:
-            self._orphan_at = None
+        self._uplink.tick(now)
+        if self._uplink.is_orphan(now) and not self._draining:
             self._draining = True
             self._say("no scheduler; this agent ends with its job")
-        if self._draining and self._connection is None:
+        if self._draining and not self._uplink.connected:
             # What is not acknowledged is in result.json.
             self._attempts = {key: attempt for key, attempt in self._attempts.items() if attempt.kept is not None}
 
-    # -- the scheduler ------------------------------------------------------------------------------------------------
-
-    def _connect(self, now: float) -> None:
-        try:
-            self._connection = connect(self._settings.run_dir)
-        except WireError:
-            self._connect_at = now + self._retry_s
-            self._retry_s = min(2 * self._retry_s, _MAX_RETRY_S)
-            return
-        self._connect_at = None
-        self._handshake_until = now + _HANDSHAKE_S
-        self._watch(self._connection.fileno(), self._on_scheduler)
-        hello = wire.Hello(
+    def _hello(self) -> wire.Hello:
+        return wire.Hello(
             proto_min=wire.PROTOCOL,
             proto_max=wire.PROTOCOL,
             worker=self._settings.worker,
@@ -144,54 +111,8 @@ class Agent:
             gpus=self._settings.gpus,
             running=tuple(key for key, attempt in self._attempts.items() if not attempt.superseded),
         )
-        self._connection.send(hello)
 
-    def _disconnect(self, reason: str) -> None:
-        if self._connection is None:
-            return
-        self._say(reason)
-        self._unwatch(self._connection.fileno())
-        self._connection.close()
-        self._connection = None
-        now = time.monotonic()
-        if self._welcome or self._orphan_at is None:
-            self._orphan_at = now + self._settings.orphan_time_s
-            self._retry_s = _FIRST_RETRY_S
-        self._welcome = False
-        self._handshake_until = None
-        self._connect_at = now + self._retry_s
-
-    def _on_scheduler(self, mask: int) -> None:
-        connection = self._connection
-        assert connection is not None
-        if mask & selectors.EVENT_WRITE:
-            connection.flush()
-        try:
-            for message in connection.receive():
-                self._obey(message)
-                if self._connection is not connection:
-                    return
-        except WireError as error:
-            self._disconnect(f"the scheduler broke the protocol: {error}")
-            return
-        if connection.eof:
-            self._disconnect("the scheduler is gone")
-
-    def _send(self, message: wire.FromAgent) -> None:
-        """What matters is kept until it is acknowledged; without a scheduler nothing is sent."""
-        if self._connection is not None and self._welcome:
-            self._connection.send(message)
-
-    def _update_writes(self) -> None:
-        connection = self._connection
-        if connection is None:
-            return
-        if connection.eof:
-            self._disconnect("the scheduler is gone")
-            return
-        events = selectors.EVENT_READ | (selectors.EVENT_WRITE if connection.wants_write else 0)
-        if self._selector.get_key(connection.fileno()).events != events:
-            self._selector.modify(connection.fileno(), events, self._on_scheduler)
+    # -- what the scheduler says --------------------------------------------------------------------------------------
 
     def _obey(self, message: wire.ToAgent) -> None:
         match message:
@@ -214,27 +135,26 @@ class Agent:
             case wire.Superseded(job, fence):
                 self._forget((job, fence))
             case wire.Ping(nonce):
-                self._send(wire.Pong(nonce))
+                self._uplink.send(wire.Pong(nonce))
             case wire.Drain(stop_jobs):
                 self._drain("drain" if stop_jobs else None)
             case _:
                 assert_never(message)
 
     def _welcomed(self) -> None:
-        self._welcome = True
-        self._handshake_until = self._orphan_at = None
+        self._uplink.welcomed()
         for attempt in self._attempts.values():
             if attempt.accept is not None and not attempt.superseded:
-                self._send(attempt.accept)
+                self._uplink.send(attempt.accept)
                 for message in attempt.unacknowledged:
-                    self._send(message)
+                    self._uplink.send(message)
 
     def _stop(self, key: tuple[str, int], why: str) -> None:
         attempt = self._attempts.get(key)
         if attempt is None or attempt.ended:
             return
         if attempt.kept is None:
-            self._send(attempt.end(Outcome(*key, values={}, seconds=0.0, stopped=True)))
+            self._uplink.send(attempt.end(Outcome(*key, values={}, seconds=0.0, stopped=True)))
         attempt.stop(why)
 
     def _forget(self, key: tuple[str, int]) -> None:
@@ -252,7 +172,7 @@ class Agent:
         self._draining = True
         for key, attempt in list(self._attempts.items()):
             if attempt.kept is None and not attempt.ended:
-                self._send(attempt.fail("preempted", "its worker was told to end"))
+                self._uplink.send(attempt.fail("preempted", "its worker was told to end"))
             elif stop is not None:
                 self._stop(key, stop)
 
@@ -262,7 +182,7 @@ class Agent:
         known = self._attempts.get((assign.job, assign.fence))
         if known is not None:
             if known.accept is not None:
-                self._send(known.accept)
+                self._uplink.send(known.accept)
             return
         settings = self._settings
         spec = JobSpec(
@@ -283,7 +203,7 @@ class Agent:
         if not (is_safe_name(assign.job) and is_safe_name(assign.config_name)):
             attempt = Attempt(assign, spec, settings.run_dir)
             self._attempts[attempt.key] = attempt
-            self._send(attempt.fail("internal", f"{assign.job!r} or {assign.config_name!r} is no name of a folder or file"))
+            self._uplink.send(attempt.fail("internal", f"{assign.job!r} or {assign.config_name!r} is no name of a folder or file"))
             return
         attempt = Attempt(assign, spec, attempt_dir(settings.run_dir, assign.job, assign.fence))
         self._attempts[attempt.key] = attempt
@@ -291,9 +211,9 @@ class Agent:
         if outcome is not None:
             # It ran to its end here, and the scheduler never heard of it: once is enough.
             self._accept(attempt, os.getpid())
-            self._send(attempt.end(outcome))
+            self._uplink.send(attempt.end(outcome))
         elif self._draining:
-            self._send(attempt.fail("preempted", "its worker was told to end"))
+            self._uplink.send(attempt.fail("preempted", "its worker was told to end"))
         else:
             self._start_next()
 
@@ -313,7 +233,7 @@ class Agent:
             kept = start_keeper(attempt.spec, attempt.folder, self._settings.graces)
         except (OSError, ValueError) as error:
             full = isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT)
-            self._send(attempt.fail("disk_full" if full else "internal", f"the job could not be started: {error}"))
+            self._uplink.send(attempt.fail("disk_full" if full else "internal", f"the job could not be started: {error}"))
             self._start_next()
             return
         attempt.kept = kept
@@ -325,7 +245,7 @@ class Agent:
 
     def _accept(self, attempt: Attempt, pid: int) -> None:
         attempt.accept = wire.Accept(*attempt.key, pid)
-        self._send(attempt.accept)
+        self._uplink.send(attempt.accept)
 
     def _on_channel(self, attempt: Attempt, mask: int = 0) -> None:
         """What the job reports goes to the scheduler, in the job's order."""
@@ -335,9 +255,9 @@ class Agent:
             for message in channel.receive():
                 match message:
                     case wire.Metric() if not attempt.superseded:
-                        self._send(attempt.metric(message.step, message.values))
+                        self._uplink.send(attempt.metric(message.step, message.values))
                     case wire.Progress() if not attempt.superseded:
-                        self._send(wire.Progress(*attempt.key, message.text, message.fraction))
+                        self._uplink.send(wire.Progress(*attempt.key, message.text, message.fraction))
                     case _:
                         pass
         except WireError as error:
@@ -366,7 +286,7 @@ class Agent:
         if attempt.superseded:
             self._attempts.pop(attempt.key, None)
         else:
-            self._send(attempt.end(outcome))
+            self._uplink.send(attempt.end(outcome))
         self._start_next()
 
     def _without_keeper(self, attempt: Attempt, code: int) -> Outcome:
@@ -400,16 +320,8 @@ class Agent:
             if attempt.kept is not None:
                 attempt.kill()
                 os.waitpid(attempt.kept.pid, 0)
-        connection = self._connection
-        if connection is not None:
-            self._send(wire.Bye())
-            end = time.monotonic() + _BYE_S
-            while connection.wants_write and not connection.eof and (left := end - time.monotonic()) > 0:
-                with selectors.DefaultSelector() as selector:
-                    selector.register(connection.fileno(), selectors.EVENT_WRITE)
-                    selector.select(left)
-                connection.flush()
-            connection.close()
+        self._uplink.send(wire.Bye())
+        self._uplink.close()
         self._selector.close()
 
     def _say(self, text: str) -> None:

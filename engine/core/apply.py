@@ -51,7 +51,10 @@ def apply(state: State, fact: AnyFact) -> State:
             return replace(state, run=ended, reason=reason, last_at=at)
         case facts.Recommended(index, point, seed_key):
             new = Recommended(index, point, seed_key)
-            return replace(state, recommended=state.recommended.set(index, new), waiting=(*state.waiting, index))
+            order = state.order.set(len(state.order), index)
+            return replace(state, recommended=state.recommended.set(index, new), order=order, waiting=(*state.waiting, index))
+        case facts.Shown(count):
+            return replace(state, shown=count, controller_waits=False)
         case facts.Assigned():
             return _assigned(state, fact)
         case facts.Accepted(name, _, _):
@@ -156,7 +159,7 @@ def _ended(state: State, fact: facts.Ended) -> State:
         since_best=0 if improves else state.since_best + (fact.state != "infeasible"),
         failures=failures,
         objectives_seen=state.objectives_seen or (fact.state == "done" and fact.scores is not None),
-        controller_waits=False,
+        controller_waits=state.controller_waits and state.fixed_order,
     )
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 import hashlib
 import math
 from collections.abc import Mapping
-from typing import assert_never
+from typing import Final, assert_never
 
 from automl_run.engine.controllers.base import Recommendation
 from automl_run.engine.wire import messages as wire
@@ -19,6 +19,9 @@ from .apply import apply
 from .facts import AnyFact
 from .inputs import Command, Input
 from .state import Job, State
+
+#: How long the first assignment waits for all agents.
+START_TOGETHER_S: Final = 10.0
 
 
 def decide(state: State, input: Input, now: float) -> tuple[list[AnyFact], list[Command]]:
@@ -87,6 +90,9 @@ class _Decision:
         if began.trials is not None and began.trials != self.state.trials:
             self.add(facts.TrialsSet(began.trials))
         self.add(facts.EpochStarted(self.state.epoch + 1, self.now))
+        verdict = ending.after_job(self.state)
+        if verdict is not None:
+            self.stop_study(*verdict)
         self.go_on()
         if self.state.run == "running":
             self.commands += [on.StartAgent(worker.name) for worker in self.state.workers]
@@ -247,7 +253,8 @@ class _Decision:
     ) -> None:
         end = facts.Ended(job.name, job.fence, seq, state, scores, dict(values), cause, text, code, tail, seconds, self.now)
         self.add(end)
-        self.commands.append(on.Observe(ending.outcome(self.state.jobs[job.name])))
+        if not self.state.fixed_order:
+            self.commands.append(on.Observe(ending.outcome(self.state.jobs[job.name])))
         verdict = ending.after_job(self.state)
         if verdict is not None:
             self.stop_study(*verdict)
@@ -317,20 +324,47 @@ class _Decision:
         if study.baseline and 0 not in self.state.recommended and room != 0:
             self.add(facts.Recommended(0, None, (0,)))
         self._assign()
+        self._ask_or_finish()
+
+    def _ask_or_finish(self) -> None:
         state = self.state
         room = ending.room(state)
+        hopeless = state.controller_waits and (not state.fixed_order or state.shown == len(state.order))
         free = sum(worker.free(self.now) for worker in state.workers)
-        dry = state.exhausted or state.controller_waits or room == 0
-        if not dry and not state.asking and free > 0:
+        if state.asking:
+            return
+        if state.exhausted or hopeless or room == 0:
+            if not state.running and not state.retry and not state.waiting:
+                self._finish(*ending.at_the_end(state))
+        elif free > 0 and (not state.fixed_order or self._show()):
             self.add(facts.Asking())
-            self.commands.append(on.Ask(free if room is None else min(free, room)))
-        elif dry and not state.asking and not state.running and not state.retry and not state.waiting:
-            self._finish(*ending.at_the_end(state))
+            n = 1 if state.fixed_order else free
+            self.commands.append(on.Ask(n if room is None else min(n, room)))
+
+    def _show(self) -> bool:
+        """Shows the controller what its next recommendation, number k, may depend on; False while that has not ended.
+
+        Those are the outcomes up to number k - W with W workers, and further ones, one by one, while it cannot go on without.
+        """
+        state = self.state
+        k = len(state.order)
+        count = min(k, max(k - len(state.workers) + 1, state.shown + state.controller_waits))
+        names = [state.recommended[state.order[position]].job for position in range(state.shown, count)]
+        jobs = [state.jobs[name] for name in names if name is not None]
+        if len(jobs) < len(names) or not all(job.ended for job in jobs):
+            return False
+        if jobs:
+            self.add(facts.Shown(count))
+            self.commands += [on.Observe(ending.outcome(job)) for job in jobs]
+        return True
 
     def _finish(self, how: ending.How, reason: str) -> None:
         self.add(facts.RunEnded(how, reason, self.now))
 
     def _assign(self) -> None:
+        awaited = any(not worker.up and worker.broken is None for worker in self.state.workers)
+        if awaited and not self.state.jobs and self.state.elapsed(self.now) < START_TOGETHER_S:
+            return  # the first jobs go to W1, W2, ... in this order, whichever agent is quicker to connect
         for worker in self.state.workers:
             if not worker.free(self.now):
                 continue

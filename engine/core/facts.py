@@ -93,6 +93,12 @@ class Recommended(Fact, frozen=True):
     seed_key: tuple[int, ...]
 
 
+class Shown(Fact, frozen=True):
+    """`order = "fixed"`: the controller has seen the outcomes of the first `count` recommendations, and no others."""
+
+    count: int
+
+
 class Assigned(Fact, frozen=True):
     """Attempt `fence` of `job` was given to `worker`; the first one names the job."""
 
@@ -200,6 +206,7 @@ Durable = (
     | Stopping
     | RunEnded
     | Recommended
+    | Shown
     | Assigned
     | Accepted
     | Reported

@@ -97,6 +97,10 @@ class State(msgspec.Struct, frozen=True):
     reason: str = ""
     workers: tuple[WorkerState, ...] = ()
     recommended: PMap[int, Recommended] = msgspec.field(default_factory=PMap)
+    #: the indices of the recommendations in the order they were made, and how many of their outcomes a controller of a study
+    #: with `order = "fixed"` has seen
+    order: PMap[int, int] = msgspec.field(default_factory=PMap)
+    shown: int = 0
     jobs: PMap[str, Job] = msgspec.field(default_factory=PMap)
     #: names of jobs to be tried again, oldest first
     retry: tuple[str, ...] = ()
@@ -127,6 +131,10 @@ class State(msgspec.Struct, frozen=True):
     @property
     def objectives(self) -> tuple[Objective, ...]:
         return self.program.study.objectives if self.program else ()
+
+    @property
+    def fixed_order(self) -> bool:
+        return self.program is not None and self.program.study.order == "fixed"
 
     def worker(self, name: str) -> WorkerState | None:
         for worker in self.workers:

@@ -48,5 +48,5 @@ def settle_workers(asked: tuple[Worker, ...], gpus: int | None = None) -> tuple[
         return tuple(Worker((), worker.threads) for worker in asked), [text]
     missing = [gpu for gpu in wanted if not 0 <= gpu < here]
     if missing:
-        raise InputError(f"error: workers: there is no GPU {missing[0]}; this host has {', '.join(map(str, range(here)))}")
+        raise InputError(f"workers: there is no GPU {missing[0]}; this host has {', '.join(map(str, range(here)))}")
     return asked, []

@@ -14,11 +14,11 @@ from .base import Target, TargetFactory
 
 
 def _text_argument(args: Mapping[str, Value], name: str, target: str, example: str) -> str:
-    """The one argument of a target: given by `name`, or in first place (whatever key the reader gave that)."""
+    """The one argument of a target."""
     if len(args) != 1:
         raise InputError(f"{target} takes one argument, {name}: {target}({example})")
     ((key, value),) = args.items()
-    if key not in (name, "0", "", "_"):
+    if key != name:
         raise InputError(f"{target} has no argument `{key}`; it takes {name}: {target}({example})")
     if not isinstance(value, str) or not value.strip():
         raise InputError(f"{target}: {name} must be a text, such as {example}, not {value!r}")
@@ -40,7 +40,7 @@ def _python(args: Mapping[str, Value], base_dir: Path, variables: Mapping[str, V
 def _command(args: Mapping[str, Value], base_dir: Path, variables: Mapping[str, Value]) -> Target:
     from .command import CommandTarget
 
-    return CommandTarget(_text_argument(args, "command", "Command", '"python train.py --lr {lr}"'), base_dir)
+    return CommandTarget(_text_argument(args, "template", "Command", '"python train.py --lr {lr}"'), base_dir)
 
 
 TARGETS: Final[Mapping[str, TargetFactory]] = {"Mmar": _mmar, "Python": _python, "Command": _command}

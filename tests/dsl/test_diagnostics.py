@@ -14,7 +14,8 @@ def test_render_points_at_the_place() -> None:
 def test_render_shows_other_places() -> None:
     found = Diagnostic("AM018", "twice", Span("a.automl", 5, 8), secondary=(Secondary(Span("a.automl", 0, 3), "first here"),))
     text = render(found, {"a.automl": SOURCE})
-    assert "a.automl:1:1" in text and "^^^ first here" in text
+    assert "a.automl:1:1" in text
+    assert "^^^ first here" in text
 
 
 def test_a_span_over_several_lines_is_underlined_in_its_first() -> None:

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from lark import Lark
 
-from automl_run.dsl import ast, parser
+from automl_run.dsl import ast, newlines, parser
 from automl_run.dsl.newlines import Newlines
 from automl_run.dsl.parser import parse_domain, parse_expr, parse_module, parse_path
 from automl_run.dsl.source import Source, Span
@@ -122,7 +122,8 @@ def test_every_span_lies_in_the_text_and_in_its_parent(text: str) -> None:
             span = node.span
             assert 0 <= span.start < span.end <= len(text), node
             if parent is not None:
-                assert parent.start <= span.start and span.end <= parent.end, (node, parent)
+                assert parent.start <= span.start, (node, parent)
+                assert span.end <= parent.end, (node, parent)
 
 
 def _nodes(node: object, parent: Span | None) -> Iterator[tuple[ast.Lit, Span | None]]:
@@ -143,19 +144,27 @@ def test_design_examples(name: str) -> None:
     if not path.exists():
         pytest.skip("the design examples are not on this machine")
     module, diagnostics = parse_module(Source(path.name, path.read_text(encoding="utf-8")))
-    assert diagnostics == [] and module.edition == 1 and len(module.body) >= 2
+    assert diagnostics == []
+    assert module.edition == 1
+    assert len(module.body) >= 2
 
 
 def test_tree_of_a_binding() -> None:
     text = "(a, b) = (0, 1) ~ (1, 2) | log 1..c step *2 @net @lr when m is A"
     found = bind(text)
     assert [text[path.span.start : path.span.end] for path in found.targets] == ["a", "b"]
-    assert isinstance(found.given, ast.TupleExpr) and not found.append
-    assert found.search is not None and text[found.search.span.start : found.search.span.end] == "(1, 2) | log 1..c step *2"
+    assert isinstance(found.given, ast.TupleExpr)
+    assert not found.append
+    assert found.search is not None
+    assert text[found.search.span.start : found.search.span.end] == "(1, 2) | log 1..c step *2"
     last = found.search.alternatives[1]
-    assert isinstance(last, ast.Range) and last.scale == "log" and last.step is not None and last.step.kind == "mul"
+    assert isinstance(last, ast.Range)
+    assert last.scale == "log"
+    assert last.step is not None
+    assert last.step.kind == "mul"
     assert found.tags == ("net", "lr")
-    assert isinstance(found.guard, ast.Compare) and found.guard.rest[0][0] == "is"
+    assert isinstance(found.guard, ast.Compare)
+    assert found.guard.rest[0][0] == "is"
 
 
 def test_precedence() -> None:
@@ -182,7 +191,9 @@ def test_precedence() -> None:
     assert of("a - b - c") == (("a", "-", "b"), "-", "c")
     assert of("a ** b ** c") == ("a", "**", ("b", "**", "c"))
     assert of("-a ** 2") == ("-", ("a", "**", 2))
-    assert of("-1") == -1 and of("- -1") == 1 and of("(-2) ** 2") == (-2, "**", 2)
+    assert of("-1") == -1
+    assert of("- -1") == 1
+    assert of("(-2) ** 2") == (-2, "**", 2)
     assert of("not a == b and c or d") == ((("not", ("a", ("==", "b"))), "and", "c"), "or", "d")
     assert of("a if b else c if d else e") == ("if", "b", "a", ("if", "d", "c", "e"))
     assert of("a < b not in c") == ("a", ("<", "b"), ("not in", "c"))
@@ -200,20 +211,24 @@ def test_a_call_keeps_the_place_of_its_class_and_arguments() -> None:
 def test_brackets_belong_to_what_holds_them() -> None:
     text = "x = (a + b) * c"
     product = bind(text).given
-    assert product is not None and text[product.span.start : product.span.end] == "(a + b) * c"
+    assert product is not None
+    assert text[product.span.start : product.span.end] == "(a + b) * c"
 
 
 def test_component_writes_instances_and_lower_case_classes() -> None:
     instance = parse_expr(Source("a", 'component("Scale#Mine", k = 1)'))
-    assert isinstance(instance, ast.Call) and (instance.callee, instance.instance, len(instance.args)) == ("Scale", "Mine", 1)
+    assert isinstance(instance, ast.Call)
+    assert (instance.callee, instance.instance, len(instance.args)) == ("Scale", "Mine", 1)
     lower = parse_expr(Source("a", 'component("myNet", k = 1)'))
-    assert isinstance(lower, ast.Call) and (lower.callee, lower.instance, len(lower.args)) == ("component", None, 2)
+    assert isinstance(lower, ast.Call)
+    assert (lower.callee, lower.instance, len(lower.args)) == ("component", None, 2)
 
 
 def test_strings_and_numbers_have_their_values() -> None:
     values = [bind(f"x = {spelling}").given for spelling in ('"a\\"\\u00e9\\ud83d\\ude00"', "1_000", "1e-3", "-0.5", "12h")]
     assert [getattr(value, "value", None) for value in values] == ['a"é😀', 1000, 1e-3, -0.5, 12.0]
-    assert isinstance(values[4], ast.Quantity) and values[4].unit == "h"
+    assert isinstance(values[4], ast.Quantity)
+    assert values[4].unit == "h"
 
 
 # -- editions and rounds ------------------------------------------------------------------------------------------------------
@@ -224,9 +239,7 @@ def test_edition() -> None:
     assert codes("x = 1", require_edition=True) == ["AM011"]
     assert codes("automl 2\nanything ::: goes", require_edition=True) == ["AM012"]
     assert codes("automl one\nx = 1", require_edition=True) == ["AM012"]
-    assert codes("x = 1\nautoml 1", require_edition=True) == ["AM011"] or codes("x = 1\nautoml 1", require_edition=True) == [
-        "AM012"
-    ]
+    assert codes("x = 1\nautoml 1", require_edition=True) == ["AM012"]
 
 
 def test_what_is_right_is_kept_beside_what_is_wrong() -> None:
@@ -255,7 +268,8 @@ def test_pieces_of_a_command_line() -> None:
 def test_a_piece_that_is_none(text: str) -> None:
     with pytest.raises(ProgramError) as caught:
         parse_expr(Source("--set", text))
-    assert caught.value.diagnostics and "--set:1:" in str(caught.value)
+    assert caught.value.diagnostics
+    assert "--set:1:" in str(caught.value)
 
 
 # -- limits -------------------------------------------------------------------------------------------------------------------
@@ -265,7 +279,6 @@ def test_a_piece_that_is_none(text: str) -> None:
     ("text", "code"),
     [
         ("#" * (1024 * 1024 + 1), "AM301"),
-        ("x = [" + "1," * 110_000 + "]", "AM302"),
         ("x = " + "(" * 65 + ")" * 65, "AM303"),
         ("a {" * 65 + "}" * 65, "AM303"),
         ("x = " + " + ".join(["1"] * 102), "AM303"),
@@ -281,6 +294,11 @@ def test_a_piece_that_is_none(text: str) -> None:
 )
 def test_limits(text: str, code: str) -> None:
     assert codes(text) == [code]
+
+
+def test_the_number_of_words_is_limited(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(newlines, "MAX_TOKENS", 1000)
+    assert codes("x = [" + "1," * 600 + "]") == ["AM302"]
 
 
 @pytest.mark.parametrize("text", ["x = " + "[" * 64 + "]" * 64, "x = " + " + ".join(["1"] * 101), " " * 1_000_000, "#\n" * 100_000])

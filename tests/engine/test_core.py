@@ -267,6 +267,19 @@ def test_the_target_of_a_minimised_objective() -> None:
     assert run.status() == "done"
 
 
+def test_a_target_that_was_reached_is_not_forgotten() -> None:
+    run = Run(program(budget=ir.Budget(target=0.9)), workers=("W1", "W2"))
+    run.up("W1")
+    run.up("W2")
+    run.answer()
+    run.done(0, dice=0.95)
+    run(on.Interrupt())
+    run.failed(number=0)
+    assert run.status() == "paused"
+    assert not of(run.begin(), on.StartAgent)
+    assert run.status() == "done"
+
+
 def test_patience_counts_jobs_without_a_better_score() -> None:
     run = Run(program(budget=ir.Budget(patience=2)))
     run.up()
@@ -403,6 +416,30 @@ def test_an_infeasible_point_is_not_a_failure() -> None:
     assert run.state.failures == ()
 
 
+def test_a_fixed_order_shows_outcomes_up_to_k_minus_w() -> None:
+    run = Run(program(order="fixed"), workers=("W1", "W2"))
+    run.up("W1")
+    run.up("W2")
+    run.answer()
+    assert not of(run.done(1, dice=0.7), on.Ask), "number 2 depends on number 0, which still runs"
+    commands = run.done(0, dice=0.5)
+    assert [c.outcome.index for c in of(commands, on.Observe) if isinstance(c, on.Observe)] == [0]
+    assert of(commands, on.Ask) == [on.Ask(1)]
+    commands = run.answer()
+    assert [c.outcome.index for c in of(commands, on.Observe) if isinstance(c, on.Observe)] == [1]
+
+
+def test_a_fixed_order_shows_more_to_a_controller_that_waits() -> None:
+    run = Run(program(order="fixed"), workers=("W1", "W2"))
+    run.up("W1")
+    run.up("W2")
+    run(on.Answer((), exhausted=False))
+    commands = run.done(dice=0.5)
+    assert [type(command) for command in commands if isinstance(command, on.Observe | on.Ask)] == [on.Observe, on.Ask]
+    run(on.Answer((), exhausted=False))
+    assert run.status() == "done"
+
+
 def test_equal_scores_prefer_the_smaller_index() -> None:
     run = Run(program(), workers=("W1", "W2"))
     run.up("W1")
@@ -431,7 +468,10 @@ class Chaos:
         budget = ir.Budget(
             trials=self.random.choice([3, 8]), patience=self.random.choice([None, 4]), time_s=self.random.choice([None, 50.0])
         )
-        self.run = Run(program(budget=budget, baseline=self.random.random() < 0.7), workers=("W1", "W2", "W3"))
+        self.run = Run(
+            program(budget=budget, baseline=self.random.random() < 0.7, order=self.random.choice(["arrival", "fixed"])),
+            workers=("W1", "W2", "W3"),
+        )
         self.said: list[tuple[str, wire.FromAgent]] = []
         self.asked = 0
 
@@ -505,7 +545,10 @@ def check_invariants(run: Run) -> None:
                 assert fence == fences[job], "I3: the counted result has the newest fence"
                 ended[job] = fact
     observed = [command.outcome.index for command in run.commands if isinstance(command, on.Observe)]
-    assert sorted(observed) == sorted(run.state.jobs[job].index for job in ended), "I8: each outcome once"
+    if run.state.fixed_order:
+        assert observed == [run.state.order[position] for position in range(run.state.shown)], "I8: each once, in their order"
+    else:
+        assert sorted(observed) == sorted(run.state.jobs[job].index for job in ended), "I8: each outcome once"
     decoder = msgspec.msgpack.Decoder(facts.Durable)
     stored = [decoder.decode(msgspec.msgpack.encode(fact)) for fact in run.journal]
     assert replay(stored) == durable(run.state), "I6: replay gives the durable state"

@@ -240,7 +240,7 @@ def test_a_forked_child_that_returns_does_not_end_the_job(start: Start) -> None:
 
 
 def test_a_command_hears_of_its_time_limit(start: Start) -> None:
-    target = Spec("Command", {"command": "trap 'echo told; exit 0' TERM; mkfifo fifo; while :; do read x < fifo; done"})
+    target = Spec("Command", {"template": "trap 'echo told; exit 0' TERM; mkfifo fifo; while :; do read x < fifo; done"})
     run = start("", target=target, limit_s=0.3)
     assert run.outcome().cause == "timeout"
     assert "told" in run.log

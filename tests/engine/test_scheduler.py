@@ -7,7 +7,7 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -36,6 +36,12 @@ def nothing(params, report):
 
 def fails(params, report):
     raise ValueError("no such layer")
+
+def stubborn(params, report):
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    report(1, dice=0.0)
+    while True:
+        signal.pause()
 
 def kills_scheduler(params, report):
     # Once: the scheduler is the parent of the agent; which of the later attempts is the last does not matter.
@@ -240,6 +246,25 @@ def test_what_a_resume_refuses(tmp_path: Path) -> None:
     store.close()
 
 
+def test_a_fixed_order_gives_one_table_for_any_timing(tmp_path: Path) -> None:
+    """Resumed or not, and although jobs end in another order each time."""
+
+    def job(assign: wire.Assign, report: Report) -> Mapping[str, float]:
+        for step in range(assign.seed % 3 * 10):
+            report(step, dice=0.0)
+        return lr_is_score(assign, report)
+
+    def wanted() -> ir.Program:
+        return program(tmp_path, trials=16, order="fixed", controller=ir.Spec("TPE", {"startup": 3}), workers=(ir.Worker(),) * 3)
+
+    tables = [table(run_study(wanted(), in_threads(job, run_id=name))) for name in ("a", "b")]
+    stop = Recorder(lambda event: isinstance(event, events.JobEnded) and event.index == 8, interrupt)
+    first = run_study(wanted(), in_threads(job, run_id="c"), stop)
+    assert first.exit_code == 130
+    tables.append(table(resume_study(first.folder, in_threads(job))))
+    assert tables[0] == tables[1] == tables[2]
+
+
 def test_a_living_run_is_shown(tmp_path: Path) -> None:
     seen: list[dict[str, Any]] = []
 
@@ -364,6 +389,37 @@ def test_an_interrupt_ends_all_processes(tmp_path: Path) -> None:
     result = run_study(program(tmp_path, trials=500), RunOptions(run_id="a"), recorder)
     assert (result.exit_code, result.summary["state"]) == (130, "paused")
     assert processes_of(result.folder) == []
+
+
+def test_a_second_interrupt_kills_what_does_not_stop(tmp_path: Path) -> None:
+    def twice() -> None:
+        interrupt()
+        interrupt()
+
+    recorder = Recorder(lambda event: isinstance(event, events.MetricReported) and event.job == "W1_1_J1", twice)
+    wanted = program(tmp_path, "train:stubborn", workers=(ir.Worker(),))
+    result = run_study(wanted, RunOptions(run_id="a"), recorder)
+    assert result.exit_code == 130
+    assert processes_of(result.folder) == []
+
+
+def test_a_failed_commit_sends_nothing_and_leaves_nobody(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    append = Journal.append
+
+    def full(store: Journal, new: Sequence[facts.AnyFact]) -> None:
+        if any(isinstance(fact, facts.Ended) for fact in new):
+            raise JournalError("the disk is full")
+        append(store, new)
+
+    monkeypatch.setattr(Journal, "append", full)
+    recorder = Recorder()
+    with pytest.raises(JournalError):
+        run_study(program(tmp_path), RunOptions(run_id="a"), recorder)
+    assert recorder.of(events.JobEnded) == []
+    assert processes_of(tmp_path / "runs" / "a") == []
+    monkeypatch.undo()
+    result = resume_study(tmp_path / "runs" / "a", RunOptions())
+    assert [job["state"] for job in result.summary["jobs"]] == ["done"] * 6
 
 
 def test_the_scheduler_stays_light(tmp_path: Path) -> None:

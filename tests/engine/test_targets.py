@@ -53,7 +53,7 @@ def job(folder: Path, config: dict[str, Value], report: Recorder | None = None) 
 
 def test_a_target_is_made_from_its_spec(tmp_path: Path) -> None:
     assert isinstance(make_target(Spec("Python", {"function": "a:b"}), tmp_path, {}), PythonTarget)
-    assert isinstance(make_target(Spec("Command", {"command": "true"}), tmp_path, {}), CommandTarget)
+    assert isinstance(make_target(Spec("Command", {"template": "true"}), tmp_path, {}), CommandTarget)
 
 
 @pytest.mark.parametrize(

@@ -32,7 +32,7 @@ _log = logging.getLogger("automl_run.mmar")
 def train(job: Job, root: Path) -> Result:
     """The best reported values count; JobError if there was no validation to report any."""
     logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stdout)
-    device = _device(job.threads)
+    device = _device(job)
     _seed(job.config, job.seed)
     models = job.dir / CHECKPOINT_DIR
     models.mkdir(parents=True, exist_ok=True)
@@ -52,12 +52,14 @@ def train(job: Job, root: Path) -> Result:
     return None
 
 
-def _device(threads: int) -> torch.device:
-    if torch.cuda.is_available():
+def _device(job: Job) -> torch.device:
+    if torch.cuda.is_available() and job.config.get("use_gpu") is not False:
+        if torch.cuda.device_count() > 1:
+            _log.info("trains on the first of %d GPUs", torch.cuda.device_count())
         # Needed for deterministic matrix products; read when CUDA starts.
         os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
         return torch.device("cuda")
-    torch.set_num_threads(max(1, threads))
+    torch.set_num_threads(max(1, job.threads))
     with contextlib.suppress(RuntimeError):  # too late in a process that has computed already
         torch.set_num_interop_threads(1)
     return torch.device("cpu")

@@ -1,0 +1,136 @@
+"""Every mistake is one error, with its code, at its place."""
+
+from __future__ import annotations
+
+import pytest
+
+from automl_run.dsl.load import Checked, check_text
+
+
+def codes(checked: Checked) -> list[str]:
+    return [found.code for found in checked.diagnostics if found.severity == "error"]
+
+
+@pytest.mark.parametrize(
+    ("text", "code", "at"),
+    [
+        # names
+        ("x = foo", "AM101", "foo"),
+        ("x = abss(3)", "AM102", "abss"),
+        ("def f(i) = C(a = i)\nx = f()", "AM103", "f()"),
+        ("def f(i) = C(a = i)\nx = f(1, 2)", "AM103", "f(1, 2)"),
+        ("def f(i) = C(a = i)\nx = f(j = 1)", "AM203", "j = 1"),
+        ("def f(i) = f(i)\nx = f(1)", "AM121", "f(i)\n"),
+        ("def D = 0.0..1.0\nx = D", "AM114", "D\n"),
+        ("x = C(3)", "AM115", "3"),
+        # types and ranges
+        ("x = 0.5 ~ 0..1", "AM104", "0..1"),
+        ("x = true ~ 0..1", "AM104", "0..1"),
+        ('x ~ "a".."b"', "AM104", '"a"'),
+        ("x ~ 1..3 step 0.5", "AM104", "0.5"),
+        ("x = 3 when 1", "AM104", "1"),
+        ("x ~ 1..3\ny = 3 if x else 4", "AM104", "x else"),
+        ("m = A()\ny = m + 1", "AM104", "m + 1"),
+        ("x ~ 1 | 2\ny = 3 when z is 1\nz = 4", "AM104", "z is"),
+        ("x ~ log 1e-3..1e-4", "AM105", "1e-3"),
+        ("x ~ 3..3", "AM105", "3..3"),
+        ("x ~ log 0.0..1e-4", "AM106", "0.0"),
+        ("x = 1 / 0", "AM107", "1 / 0"),
+        ("x = 2 ** 2000", "AM107", "2 ** 2000"),
+        ("x ~ 1..3 step 5", "AM107", "5"),
+        ("x ~ 1mm..3h", "AM109", "1mm"),
+        # paths
+        ("m ~ A(k ~ 1..3) | B()\nz = 1 when m is C", "AM110", "C\n"),
+        ("x = 3\nx.y = 4", "AM110", "y"),
+        ("x = 1\nx = 2", "AM111", "x = 2"),
+        ("(x, y) ~ 0.0..1.0\nx = 2", "AM111", "x = 2"),
+        ("x = C(a = 1, a = 2)", "AM111", "a = 2"),
+        ("let v ~ 1..3\nlet v = 4", "AM111", "v = 4"),
+        ("m ~ A() | B()\nx = 3 when m is A\nx = 4 when m is not B", "AM111", "x = 4"),
+        ("t = [A(p = 1), A(p = 2)]\nt.A.p ~ 3..4", "AM112", "A.p"),
+        ("t = [A(p = 1), A(p = 2)]\nt.A[5].p ~ 3..4", "AM112", "A[5]"),
+        ("m ~ A(k ~ 1..3) | B(k ~ 1..3)\ny = m.k", "AM113", "k\n"),
+        ("x = 3\nx += [1]", "AM116", "x +="),
+        # binding times and activity
+        ("a ~ 1..3\nb ~ 0..a", "AM120", "a\n"),
+        ("a ~ 1..3\nb ~ 1 | a", "AM120", "a\n"),
+        ("x = y + 1\ny = x * 2", "AM121", "y + 1"),
+        ("x = x + 1", "AM121", "x + 1"),
+        ("x ~ 1..3 when y > 1\ny ~ 1..3 when x > 1", "AM121", "y > 1"),
+        ("let m = A(k = m)\nx = m", "AM121", "m)"),
+        ("x ~ 1..3\nrequire 1 > 2", "AM122", "1 > 2"),
+        ("x ~ 1..3\nrequire x > 5", "AM123", "x > 5"),
+        ("m ~ A(k ~ 1..3) | B()\ny = m.k + 1", "AM130", "m.k"),
+        ("x ~ 1..3 when false\ny = x", "AM130", "x\n"),
+        # variables
+        ('x = "{FOO}/a"', "AM210", "{FOO}"),
+        # what edition 1 has and this version does not carry out
+        ("ensure mem <= 20GiB", "AM199", "ensure"),
+        ("study { phase p { controller = Grid() } }", "AM199", "p {"),
+        ("study { pruner = Median() }", "AM199", "pruner"),
+        ("study { repeat { folds = 5 } }", "AM199", "repeat"),
+        ("n ~ 1..3\nt = [C(a = i) for i in 1..n]", "AM199", "1..n"),
+    ],
+)
+def test_one_error_at_its_place(text: str, code: str, at: str) -> None:
+    text += "\n"
+    checked = check_text(text)
+    assert codes(checked) == [code], checked.rendered()
+    (found,) = [found for found in checked.diagnostics if found.severity == "error"]
+    assert text[found.span.start :].startswith(at) or at in text[found.span.start : found.span.end + 8], checked.rendered()
+    assert checked.program is None
+
+
+def test_a_duplicate_shows_both_places() -> None:
+    rendered = check_text("x = 1\ny = 2\nx = 3").rendered()
+    assert "<text>:3:1" in rendered
+    assert "<text>:1:1" in rendered
+
+
+def test_a_cycle_is_printed_once() -> None:
+    (found,) = check_text("a = b\nb = c\nc = a").diagnostics
+    assert "-> b ->" in found.message or "-> c ->" in found.message
+
+
+def test_several_mistakes_in_one_run() -> None:
+    assert codes(check_text("x ~ 3..1\ny = foo\nz ~ log 0.0..1.0")) == ["AM105", "AM101", "AM106"]
+
+
+@pytest.mark.parametrize(
+    ("text", "help"),
+    [
+        ("model = 3\nx = modle", "did you mean `model`?"),
+        ("m ~ UNet() | Seg()\nz = 1 when m is Unet", "did you mean `UNet`?"),
+        ("x = maxi(1, 2)", "did you mean `max`?"),
+        ("x ~ 3..1", "write 1..3"),
+        ("x = 0.5 ~ 0..1", "write 0.0..1.0"),
+    ],
+)
+def test_help(text: str, help: str) -> None:
+    assert help in check_text(text).rendered()
+
+
+@pytest.mark.parametrize(
+    ("text", "code"),
+    [
+        ("x = 5 ~ 0..3", "AM905"),
+        ("x ~ 3", "AM906"),
+        ("x ~ 1 | 2 | 1", "AM908"),
+        ("x ~ 1..3\nrequire x > 2", "AM124"),
+    ],
+)
+def test_warnings_let_the_program_pass(text: str, code: str) -> None:
+    checked = check_text(text)
+    assert [(found.code, found.severity) for found in checked.diagnostics] == [(code, "warning")]
+    assert checked.program is not None
+
+
+def test_expressions_that_grow_without_end_are_refused() -> None:
+    lines = ["let a0 ~ 1..2", *(f"let a{n} = a{n - 1} + a{n - 1}" for n in range(1, 40)), "x = a39"]
+    assert codes(check_text("\n".join(lines))) == ["AM304"]
+
+
+def test_deep_nesting_is_refused() -> None:
+    deep = "A(x = " * 80 + "1" + ")" * 80
+    checked = check_text(f"m = {deep}")
+    assert checked.program is None

@@ -1,0 +1,148 @@
+"""The `study` section."""
+
+from __future__ import annotations
+
+import pytest
+
+from automl_run.dsl.ir import Budget, Objective, Spec, Study, Worker
+from automl_run.dsl.load import check_text, parse
+
+
+def study(body: str) -> Study:
+    return parse(f"study {{\n{body}\n}}\nx ~ 1..3").study
+
+
+def test_all_keys() -> None:
+    found = parse(
+        """
+        study "demo" {
+          target = Python("pkg.mod:fn")
+          maximize dice
+          minimize loss
+          budget { trials = 40, time = 12h, job_time = 30min, target = 0.9, patience = 5 }
+          controller = TPE(startup = 24)
+          workers = [[0], [1, 2]]
+          seed = 7
+          order = "arrival"
+          baseline = false
+          keep = 3
+        }
+        x ~ 1..3
+        """
+    ).study
+    assert found == Study(
+        name="demo",
+        target=Spec("Python", {"function": "pkg.mod:fn"}),
+        objectives=(Objective("dice", "maximize"), Objective("loss", "minimize")),
+        controller=Spec("TPE", {"startup": 24}),
+        budget=Budget(40, 43200.0, 1800.0, 0.9, 5),
+        workers=(Worker((0,)), Worker((1, 2))),
+        seed=7,
+        baseline=False,
+        keep=3,
+    )
+
+
+def test_defaults() -> None:
+    found = parse("x ~ 1..3").study
+    assert found == Study(budget=Budget(trials=20))
+
+
+@pytest.mark.parametrize(
+    ("body", "trials"),
+    [
+        ("controller = Random()", 20),
+        ("controller = TPE()", 20),
+        ("controller = Grid()", None),
+        ("controller = Reinforcement(max_rounds = 3)", None),
+        ("budget { time = 1h }", None),
+        ("budget { target = 0.9 }", None),
+        ("budget { trials = 3 }", 3),
+        ("budget { patience = 3 }", 20),
+    ],
+)
+def test_default_number_of_trials(body: str, trials: int | None) -> None:
+    assert study(body).budget.trials == trials
+
+
+@pytest.mark.parametrize(
+    ("workers", "expected"),
+    [
+        ("[[0], [1, 2]]", (Worker((0,)), Worker((1, 2)))),
+        ("[cpu(4), cpu(2)]", (Worker((), 4), Worker((), 2))),
+        ("[[g] for g in 0..2]", (Worker((0,)), Worker((1,)), Worker((2,)))),
+        ("[[g, g + 1] for g in [0, 2]]", (Worker((0, 1)), Worker((2, 3)))),
+        ("[cpu(2) for i in 0..1]", (Worker((), 2), Worker((), 2))),
+        ("auto", ()),
+    ],
+)
+def test_workers(workers: str, expected: tuple[Worker, ...]) -> None:
+    assert study(f"workers = {workers}").workers == expected
+
+
+@pytest.mark.parametrize("target", ['Command("python t.py --lr {lr} {model.depth}")', 'Python("a.b:C.method")'])
+def test_targets(target: str) -> None:
+    assert study(f"target = {target}").target is not None
+
+
+def test_clara_name_of_the_controller() -> None:
+    assert study("controller = ReinforcementController(max_rounds = 2)").controller == Spec("Reinforcement", {"max_rounds": 2})
+
+
+def test_dotted_keys_and_parentheses_may_be_left_out() -> None:
+    found = parse("study.seed = 5\nstudy.budget.trials = 3\nstudy.controller = Grid\nx ~ 1..3").study
+    assert (found.seed, found.budget.trials, found.controller) == (5, 3, Spec("Grid"))
+
+
+def test_objectives_outside_the_section() -> None:
+    assert parse("maximize dice\nx ~ 1..3").study.objectives == (Objective("dice", "maximize"),)
+
+
+@pytest.mark.parametrize(
+    ("body", "code", "help"),
+    [
+        ("trails = 3", "AM401", "budget { trials = ... }"),
+        ("controler = Grid()", "AM401", "did you mean `controller`?"),
+        ("budget { trails = 3 }", "AM401", "did you mean `trials`?"),
+        ("controller = TEP()", "AM403", "did you mean `TPE`?"),
+        ("controller = Foo()", "AM403", "Reinforcement"),
+        ("controller = Sobol()", "AM199", ""),
+        ("controller = my.mod.Mine()", "AM199", ""),
+        ("controller = TPE(start = 3)", "AM203", "did you mean `startup`?"),
+        ("controller = TPE(startup = 0)", "AM402", ""),
+        ("controller = TPE(3)", "AM115", ""),
+        ("workers = [[0], [0, 0]]", "AM402", ""),
+        ("workers = [[-1]]", "AM402", ""),
+        ("workers = []", "AM402", "cpu(4)"),
+        ("workers = [cpu(0)]", "AM402", ""),
+        ("budget { time = 3 }", "AM402", "12h"),
+        ("budget { time = 3GiB }", "AM402", ""),
+        ("budget { trials = 0 }", "AM402", ""),
+        ("budget { trials = 2.5 }", "AM402", ""),
+        ("budget = 3", "AM402", ""),
+        ("seed = -1", "AM402", ""),
+        ("seed ~ 1..3", "AM402", ""),
+        ('order = "random"', "AM402", ""),
+        ('order = "fixed"\nworkers = [[0], [1]]', "AM199", ""),
+        ('target = Pyhton("a:b")', "AM405", "did you mean `Python`?"),
+        ('target = Python("a.b")', "AM405", "module:function"),
+        ('target = Bundle("d")', "AM199", ""),
+        ("target = Command(3)", "AM405", ""),
+        ("maximize a.b", "AM199", ""),
+        ("maximize a + 1", "AM199", ""),
+        ("maximize x", "AM404", ""),
+        ("maximize dice\nminimize dice", "AM404", ""),
+        ("accelerate = true", "AM199", ""),
+        ("seed = 1\nseed = 2", "AM111", ""),
+        ("let v = 3", "AM402", ""),
+    ],
+)
+def test_mistakes(body: str, code: str, help: str) -> None:
+    checked = check_text(f"study {{\n{body}\n}}\nx ~ 1..3")
+    assert [found.code for found in checked.diagnostics] == [code], checked.rendered()
+    assert help in checked.rendered()
+
+
+def test_two_studies_in_one_file() -> None:
+    checked = check_text("study { seed = 1 }\nstudy { keep = 2 }\nx ~ 1..3")
+    assert [found.code for found in checked.diagnostics] == ["AM406"]
