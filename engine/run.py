@@ -12,6 +12,7 @@ from typing import Any
 
 import msgspec
 
+from automl_run.dsl.evaluate import Undefined, resolve
 from automl_run.dsl.ir import Program, Worker
 from automl_run.errors import InputError, JournalError, RunError
 
@@ -213,6 +214,9 @@ def _target(program: Program) -> Target:
         raise InputError('the study has no target: say what a job runs, for example `target = Python("pkg.mod:fn")`')
     target = make_target(program.study.target, Path(program.base_dir), program.variables)
     target.check()
+    with contextlib.suppress(Undefined):
+        # The baseline's configuration shows what no job could be given, such as an undefined `{x}` of a command.
+        target.render(resolve(program, None))
     return target
 
 

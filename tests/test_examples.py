@@ -16,8 +16,11 @@ import pytest
 import torch
 from monai.data import MetaTensor
 
+from automl_run.dsl.evaluate import next_unassigned, resolve
+from automl_run.dsl.ir import Choice
 from automl_run.dsl.load import check, load_mmar
 from automl_run.engine.targets.mmar import MmarTarget
+from automl_run.engine.targets.mmar.build import Build
 
 REPOSITORY = Path(__file__).parents[1]
 EXAMPLE = REPOSITORY / "examples" / "brain_tissue"
@@ -56,6 +59,25 @@ def test_the_second_program_says_what_only_the_language_can() -> None:
     assert any(param.active is not None for param in program.params)
     code = [line for line in (EXAMPLE / "brain_tissue_log.automl").read_text().splitlines()[1:] if not line.startswith("#")]
     assert len(code) <= 8
+
+
+@pytest.mark.parametrize(("alternative", "network", "softmax"), [(0, "SegAhnet", False), (1, "UNet", True)])
+def test_each_network_of_the_second_program_can_be_built(
+    alternative: int, network: str, softmax: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sys, "path", list(sys.path))
+    program = check(EXAMPLE / "brain_tissue_log.automl").program
+    assert program is not None
+    point: dict[str, int | float] = {"train.model": alternative}
+    while (param := next_unassigned(program, point)) is not None:
+        point[param.id] = 0 if isinstance(param.domain, Choice) else param.domain.lo
+    rendered: Any = MmarTarget(str(EXAMPLE), REPOSITORY, program.variables).render(resolve(program, point))
+    build = Build(rendered, EXAMPLE, tmp_path, torch.device("cpu"), amp=False)
+    model: Any = build.part("train", "model")
+    loss: Any = build.part("train", "loss")
+    assert type(model).__name__ == network
+    assert loss.softmax is softmax
+    assert type(build.part("train", "optimizer")).__name__ == "Adam"
 
 
 def test_the_mmar_can_be_run_as_it_is_cloned() -> None:

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 
 from .. import ast, ir
 from ..diagnostics import Diagnostic
-from ..source import Span
 from .constants import constant, equal, has_structure
 from .domains import contains, middle, read_range, shown
 from .expressions import Expressions
@@ -19,7 +18,7 @@ if TYPE_CHECKING:
 
 @dataclass(slots=True)
 class Baselines:
-    """`warnings`: baselines that are none of the values searched (AM905)."""
+    """`warnings`: baselines outside their range (AM905). That one is none of several alternatives is usual: the guide's own is."""
 
     expressions: Expressions
     sites: Sites
@@ -48,8 +47,9 @@ class Baselines:
             return value
         if not binding.given and not site.keep_baseline:
             return middle(domain)
-        if not isinstance(value, str):
-            self._outside(slot.path, value, binding.span)
+        if not isinstance(value, str) and not site.keep_baseline:
+            message = f"the baseline of `{slot.path}`, {shown(value)}, lies outside the range"
+            self.warnings.append(Diagnostic("AM905", message, binding.span, severity="warning"))
         return value
 
     def within(self, site: Site, domain: ir.Real | ir.Int) -> tuple[ir.Value, ...]:
@@ -74,10 +74,6 @@ class Baselines:
             return None
         return None if equal(value, param.baseline[slot]) else ir.Const(value)
 
-    def _outside(self, what: str, value: ir.Value, span: Span) -> None:
-        message = f"the baseline of `{what}`, {shown(value)}, is none of the values searched"
-        self.warnings.append(Diagnostic("AM905", message, span, severity="warning"))
-
     # -- choices ------------------------------------------------------------------------------------------------------------
 
     def of_choice(self, site: Site, domain: ir.Choice) -> tuple[ir.Value, ...]:
@@ -94,7 +90,6 @@ class Baselines:
         values: list[ir.Value] = []
         for column, binding in enumerate(bindings):
             values.append(self._value(binding, [alt.values[column] for alt in domain.alts], first[column]))
-        self._outside(self.sites.id(site), values[0] if len(values) == 1 else values, bindings[0].span)
         return tuple(values)
 
     def _value(self, binding: Binding, labels: list[ir.Value], default: ir.Value) -> ir.Value:

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 Mode = Literal["const", "value", "guard", "require"]
 
 _MAX_STEPS = 200_000
-_MAX_DEPTH = 100
+_MAX_DEPTH = 130
 
 #: Factor to the base unit (seconds, bytes, millimetres, Hounsfield units), by dimension.
 UNITS: dict[str, dict[str, float]] = {

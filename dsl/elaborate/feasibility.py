@@ -16,6 +16,9 @@ from .order import derives
 
 #: Enough to tell a condition that hardly holds from one that never does; a program that is not at fault needs one or two.
 _DRAWS = 20_000
+#: With many parameters fewer points are tried, so that a check stays quick; then nothing found is a warning only.
+_WORK = 400_000
+_CERTAIN = 5_000
 
 
 def check(program: ir.Program, place: Callable[[str], Span], otherwise: Span) -> list[Diagnostic]:
@@ -29,16 +32,18 @@ def check(program: ir.Program, place: Callable[[str], Span], otherwise: Span) ->
     if reason is None:
         return []
     generator, reasons = random.Random(0), Counter[str]()
-    for _ in range(_DRAWS if program.params else 1):
+    draws = min(_DRAWS, _WORK // (1 + len(program.params) + len(program.requires))) if program.params else 1
+    for _ in range(draws):
         because = infeasible_because(program, build_point(program, lambda param: _draw(param.domain, generator)))
         if because is None:
             break
         reasons[because] += 1
     else:
         worst, count = reasons.most_common(1)[0]
-        message = f"nothing is allowed: {worst}"
+        certain = draws >= _CERTAIN or not program.params
+        message = f"nothing is allowed: {worst}" if certain else f"hardly anything is allowed: {worst}"
         help = f"tried: the baseline and {reasons.total()} points; {count} of them for this reason" if program.params else ""
-        return [Diagnostic("AM123", message, _span(worst, place, otherwise), help=help)]
+        return [Diagnostic("AM123", message, _span(worst, place, otherwise), "", help, "error" if certain else "warning")]
     if not program.study.baseline:
         return []
     help = "set another baseline with `=`, or `baseline = false` in the study"

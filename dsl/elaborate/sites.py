@@ -224,13 +224,17 @@ class Sites:
         alternatives = site.alternatives or []
         positions = [at for at, _ in site.attached()]
         alts: list[ir.Alt] = []
+        seen: set[str] = set()
+        trees = [[alternative.values[at] for alternative in alternatives] for at in positions]
         for number, alternative in enumerate(alternatives):
-            values = tuple(self._value([other.values[at] for other in alternatives], number) for at in positions)
+            values = tuple(self._value(column, number) for column in trees)
             texts = [value if isinstance(value, str) else shown(value) for value in values]
             label = texts[0] if len(set(texts)) == 1 else f"({', '.join(texts)})"
-            if any(shown(list(known.values)) == shown(list(values)) for known in alts):
+            text = shown(list(values))
+            if text in seen and len(positions) == len(site.slots):
                 message = f"the alternative {label} is there twice"
                 self.warnings.append(Diagnostic("AM908", message, alternative.span, severity="warning"))
+            seen.add(text)
             alts.append(ir.Alt(label, values))
         if len(alts) == 1 and not site.keep_baseline:
             help = "write `=` to fix the value"

@@ -25,6 +25,7 @@ _LATER_ARGUMENTS = {"TPE": ("batch",)}
 _OLD_CONTROLLERS = {"ReinforcementController": "Reinforcement"}
 _TARGETS = {"Mmar": "path", "Python": "function", "Command": "template"}
 _FUNCTION = re.compile(r"[A-Za-z_][A-Za-z0-9_]*(\.[A-Za-z_][A-Za-z0-9_]*)*:[A-Za-z_][A-Za-z0-9_]*(\.[A-Za-z_][A-Za-z0-9_]*)*")
+_PLACE = re.compile(r"(?<!\$)\{([^\W\d]\w*)(?:\[\d+\])*(?:\.\w+(?:\[\d+\])*)*\}")
 _VARIABLE = re.compile(r"\{([A-Za-z_][A-Za-z0-9_]*)\}")
 
 
@@ -173,9 +174,19 @@ class StudyValues:
             raise Fault("AM405", f"`{call.callee}` needs a text that is not empty", span)
         if call.callee == "Python" and _FUNCTION.fullmatch(text) is None:
             raise Fault("AM405", f'"{text}" names no function', span, help='write `Python("package.module:function")`')
+        if call.callee == "Command":
+            self._check_places(text, span)
         if call.callee == "Mmar":
             text = self.resolve_target(text, file)
         return ir.Spec(call.callee, {argument: text})
+
+    def _check_places(self, template: str, span: Span) -> None:
+        """`{model.depth}` in a command is a place of the configuration; other braces are the shell's."""
+        known = self.expressions.places.root.entries
+        for match in _PLACE.finditer(template):
+            if match[1] not in known:
+                help = did_you_mean(match[1], known) or "a value of the configuration is named like `{lr}`"
+                raise Fault("AM405", f"the command names `{match[1]}`, which is no key of this program", span, help=help)
 
     # -- workers ----------------------------------------------------------------------------------------------------------------
 

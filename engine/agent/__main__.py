@@ -28,6 +28,7 @@ def main(argv: list[str]) -> int:
     parser.add_argument("--base-dir", type=Path, help="where the target's relative paths start; default: the program's")
     parser.add_argument("--allow-module", action="append", default=[], help="a module that components may come from")
     parser.add_argument("--lifeline", type=int, help="a descriptor whose end of stream ends the agent and its jobs")
+    parser.add_argument("--orphan-time", type=float, default=600.0, metavar="SECONDS", help="how long to seek a lost scheduler")
     options = parser.parse_args(argv)
 
     from automl_run.dsl.ir import Program
@@ -50,6 +51,7 @@ def main(argv: list[str]) -> int:
         variables=program.variables,
         allow_modules=tuple(options.allow_module),
         lifeline=options.lifeline,
+        orphan_time_s=options.orphan_time,
     )
     return Agent(settings).run()
 

@@ -85,7 +85,7 @@ def _run(spec: JobSpec, folder: Path, report: ChannelReport) -> Ending:
     )
     if report.failure is not None:
         raise report.failure
-    values = final_values(result, spec.objectives, report.reported)
+    values = final_values(result, spec.objectives)
     return Ending(values=values, stopped=report.told_to_stop)
 
 
@@ -136,21 +136,17 @@ def _from_user_code(frames: TracebackType | None) -> TracebackType | None:
     return inner or frames
 
 
-def final_values(result: object, objectives: tuple[str, ...], reported: set[str]) -> dict[str, float]:
+def final_values(result: object, objectives: tuple[str, ...]) -> dict[str, float]:
     """What `Target.run` returned, as metrics. {}: the best reported values count.
 
-    TypeError for a result of the wrong type or without an objective; JobError `diverged` for NaN and infinities.
+    TypeError for a result of the wrong type; JobError `diverged` for NaN and infinities.
     """
     names = ", ".join(f"`{name}`" for name in objectives)
     if result is None:
         return {}
     if isinstance(result, Mapping):
-        values = metric_values(result, "the returned dict")
-        missing = [name for name in objectives if name not in values and name not in reported]
-        if missing:
-            returned = ", ".join(f"`{name}`" for name in values) or "nothing"
-            raise TypeError(f"the objective `{missing[0]}` was neither returned nor reported; returned: {returned}")
-        return values
+        # A missing objective is the scheduler's to judge: it knows what was reported, and whether any job ever had it.
+        return metric_values(result, "the returned dict")
     if isinstance(result, (bool, str, bytes)) or not hasattr(result, "__float__"):
         expected = "a number" if len(objectives) == 1 else f"a dict with {names}"
         raise TypeError(f"expected {expected} or None as the result, got {result!r:.100} ({type(result).__name__})")

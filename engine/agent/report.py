@@ -51,8 +51,6 @@ class ChannelReport:
 
     def __init__(self, channel: Connection[ToAgent] | None, job: str, fence: int, checkpoint_dir: Path) -> None:
         self.checkpoint_dir = checkpoint_dir
-        #: Every metric that was ever reported.
-        self.reported: set[str] = set()
         #: True once the training code was told to stop.
         self.told_to_stop = False
         #: Set when a report could not be taken: the job has failed whatever its code makes of the exception.
@@ -77,7 +75,6 @@ class ChannelReport:
             raise
         with self._lock:
             if values:
-                self.reported.update(values)
                 self._send(Metric(self._job, self._fence, 0, step, values))
             self._receive()
             self.told_to_stop |= self._stop

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -127,8 +128,9 @@ def _without_searches(value: object) -> object:
 def test_a_linked_value_goes_to_all_its_readers(mmar: Path) -> None:
     program = load(mmar / "config" / "config_train.json")
     point = {"learning_rate": 5e-4, program.params[1].id: 0, program.params[2].id: 0.5, "myProb": 0.3}
-    train = to_clara(resolve(program, point))["train"]
-    assert [item["args"].get("prob") for item in train["pre_transforms"]][2:] == [0.3, 0.3]  # type: ignore[index,union-attr,call-overload]
+    config = to_clara(resolve(program, point))
+    train: Any = config["train"] if isinstance(config, dict) else None
+    assert [item["args"].get("prob") for item in train["pre_transforms"]][2:] == [0.3, 0.3]
 
 
 def test_what_the_automl_config_says(mmar: Path) -> None:

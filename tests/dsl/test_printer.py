@@ -61,10 +61,10 @@ def name_path(name: str) -> ast.Path:
     return ast.Path((ast.NameStep(name, NOWHERE),), NOWHERE)
 
 
-def is_negated_number(node: ast.Unary) -> bool:
-    operand = node.operand
-    number = isinstance(operand, ast.Lit) and type(operand.value) in (int, float)
-    return node.op == "-" and (number or isinstance(operand, ast.Quantity))
+def negation(operand: ast.Expr) -> ast.Expr:
+    """`-1` is read as a number, so no operator stands before one."""
+    number = isinstance(operand, ast.Quantity) or (isinstance(operand, ast.Lit) and type(operand.value) in (int, float))
+    return ast.Unary("not" if number else "-", operand, NOWHERE)
 
 
 def binds(
@@ -120,7 +120,8 @@ def larger(expr: st.SearchStrategy[ast.Expr]) -> st.SearchStrategy[ast.Expr]:
         st.builds(ast.Attr, expr, words, spans),
         st.builds(ast.Meta, expr, words, spans),
         st.builds(ast.Index, expr, expr, spans),
-        st.builds(ast.Unary, st.sampled_from(["-", "not"]), expr, spans).filter(lambda node: not is_negated_number(node)),
+        st.builds(ast.Unary, st.just("not"), expr, spans),
+        st.builds(negation, expr),
         st.builds(ast.Binary, st.sampled_from(["+", "-", "*", "/", "//", "%", "**", "and", "or"]), expr, expr, spans),
         st.builds(ast.Compare, expr, some(st.tuples(comparison, expr), least=1), spans),
         st.builds(ast.IfElse, expr, expr, expr, spans),
@@ -179,14 +180,14 @@ def reparsed(module: ast.Module) -> ast.Module:
     return again
 
 
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=80, deadline=None, derandomize=True)
 @given(modules(), st.sampled_from([1, 40, 100]))
 def test_print_then_parse_is_identity(module: ast.Module, width: int) -> None:
     with patch.object(printer, "WIDTH", width):
         assert bare(reparsed(module)) == bare(module)
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40, deadline=None, derandomize=True)
 @given(modules())
 def test_printing_is_idempotent(module: ast.Module) -> None:
     once = printer.print_module(module)

@@ -80,7 +80,7 @@ def test_workers(workers: str, expected: tuple[Worker, ...]) -> None:
     assert study(f"workers = {workers}").workers == expected
 
 
-@pytest.mark.parametrize("target", ['Command("python t.py --lr {lr} {model.depth}")', 'Python("a.b:C.method")'])
+@pytest.mark.parametrize("target", ['Command("python t.py --lr {x} {x.depth} ${HOME} {1..3}")', 'Python("a.b:C.method")'])
 def test_targets(target: str) -> None:
     assert study(f"target = {target}").target is not None
 
@@ -128,6 +128,7 @@ def test_objectives_outside_the_section() -> None:
         ('target = Python("a.b")', "AM405", "module:function"),
         ('target = Bundle("d")', "AM199", ""),
         ("target = Command(3)", "AM405", ""),
+        ('target = Command("t.py {xs}")', "AM405", "did you mean `x`?"),
         ("maximize a.b", "AM199", ""),
         ("maximize a + 1", "AM199", ""),
         ("maximize x", "AM404", ""),

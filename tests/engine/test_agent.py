@@ -74,7 +74,7 @@ M = TypeVar("M")
 class Stage:
     """A run folder, the scheduler's socket, and one agent."""
 
-    def __init__(self, tmp_path: Path, sockets: Path) -> None:
+    def __init__(self, tmp_path: Path, sockets: Path, *options: str) -> None:
         self.run_dir = tmp_path / "run"
         self.run_dir.mkdir()
         (tmp_path / "train_here.py").write_text(TRAIN)
@@ -87,7 +87,7 @@ class Stage:
         self.server = self.listen()
         self.lifeline, end = os.pipe()
         command = [sys.executable, "-m", "automl_run.engine.agent", "--run", str(self.run_dir), "--worker", "W1"]
-        command += ["--gpus", "", "--threads", "2", "--lifeline", str(self.lifeline)]
+        command += ["--gpus", "", "--threads", "2", "--lifeline", str(self.lifeline), *options]
         self.process = subprocess.Popen(command, stdin=subprocess.DEVNULL, pass_fds=[self.lifeline], start_new_session=True)
         os.close(self.lifeline)
         self.lifeline = end
@@ -292,6 +292,22 @@ def test_a_new_scheduler_hears_everything_that_was_not_acknowledged(stage: Stage
     stage.cut()
     stage.server = stage.listen()
     assert stage.accept().running == ()
+
+
+def test_an_agent_without_a_scheduler_finishes_its_job_and_ends(tmp_path: Path) -> None:
+    with tempfile.TemporaryDirectory() as sockets:
+        stage = Stage(tmp_path, Path(sockets), "--orphan-time", "0.1")
+        os.mkfifo(tmp_path / "fifo")
+        stage.accept()
+        stage.assign("waits", fifo=str(tmp_path / "fifo"))
+        stage.next(Accept)
+        stage.next(Metric)
+        stage.cut()
+        (tmp_path / "fifo").write_text("")
+        assert stage.exit_code() == 0
+        assert json.loads((stage.run_dir / "W1_1_J1" / "result.json").read_text())["values"] == {"dice": 0.75}
+        os.close(stage.lifeline)
+        os.close(stage.pidfd)
 
 
 def test_an_attempt_that_ended_is_not_run_again(stage: Stage) -> None:
