@@ -109,7 +109,9 @@ def load_mmar(
     reading.layers.append(Layer(module))
     reading.places[layer_source.name] = root / "config"
     if not reading.failed:
-        read = {name for layer in reading.layers for name in _references(layer.module, layer.module is study)}
+        read = {
+            name for layer in reading.layers for name in variables.references(layer.module, include_study=layer.module is study)
+        }
         reading.diagnostics += given.unread({*read, *first_level})
     reading.base_target = Spec("Mmar", {"path": str(root.resolve())})
     return reading.finish(root, {**given.variables, "trainconf": trainconf}, workers=given)
@@ -169,6 +171,9 @@ class _Reading:
         """Read `source` and everything it `use`s into layers."""
         self.sources[source.name] = source
         self.places[source.name] = path
+        if path.suffix in (".yaml", ".yml"):
+            self.error("AM199", "YAML is not supported yet", Span(source.name, 0, 0), "a program is a .automl or a .json file")
+            return
         self.stack.append(path)
         self.seen.add(path)
         if is_legacy:
@@ -245,7 +250,7 @@ class _Reading:
     def sets(self, pairs: Iterable[tuple[str, str]]) -> dict[str, Value]:
         """Each pair a layer of its own, a later one above; those that only mean a `{variable}` are returned."""
         out: dict[str, Value] = {}
-        texts = {name for layer in self.layers for name in _references(layer.module)}
+        texts = {name for layer in self.layers for name in variables.references(layer.module)}
         known = {*self.first_level(), *_lets(self.layers)}
         for number, (path, expr) in enumerate(pairs, 1):
             path, expr = path.strip(), expr.strip()
@@ -350,16 +355,6 @@ def _named_mmars(module: ast.Module) -> list[str]:
                 case _:
                     pass
     return out
-
-
-def _references(module: ast.Module, include_study: bool = False) -> set[str]:
-    """The names of every `{x}` in `module`."""
-    return {
-        name
-        for literal in variables._strings(module, include_study)
-        if isinstance(literal.value, str)
-        for name in variables.names_in(literal.value)
-    }
 
 
 def _lets(layers: Iterable[Layer]) -> set[str]:

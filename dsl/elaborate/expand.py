@@ -223,7 +223,7 @@ class Expander:
         site.alternatives = self.alternatives(domain, scope, slots)
         for at, (slot, value) in enumerate(zip(slots, spread(given, len(slots), span), strict=True)):
             old = slot.binding
-            baseline = old.value if old is not None else None
+            baseline = next((b.value for b in slot.chain() if b.guard is None or b.layer != self.layer), None)
             if value is not None:
                 baseline = self.value(value, scope, slot)
             below = old if guard is not None else None

@@ -7,7 +7,7 @@ Within one layer the order of statements means nothing: shorter paths are bound 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field, fields, is_dataclass, replace
 
 from .. import ast
 from ..diagnostics import Diagnostic, Secondary
@@ -214,6 +214,21 @@ class _Builder:
         for slot, path in zip(slots, bind.targets, strict=True):
             self._check_once(slot, bind, path)
         self._fill(slots, bind, placed.scope)
+        for slot in slots:
+            self._sort_branches(slot)
+
+    def _sort_branches(self, slot: Slot) -> None:
+        """Branches of this layer exclude each other, so their order means nothing: it must not depend on the text's."""
+        branches: list[Binding] = []
+        rest = slot.binding
+        while rest is not None and rest.guard is not None and rest.layer == self.expand.layer:
+            branches.append(rest)
+            rest = rest.below
+        if len({branch.span for branch in branches}) < len(branches):
+            return  # `A() if c else B() if d else C()`, where the order does mean something
+        for branch in sorted(branches, key=lambda branch: _shape(branch.guard)):
+            branch.below, rest = rest, branch
+        slot.binding = rest
 
     def _known_let(self, steps: tuple[ast.Step, ...]) -> Slot | None:
         """`--set roi=96` and a higher layer may set a `let` of the layers below by its name."""
@@ -300,6 +315,16 @@ class _Builder:
                 step = ast.IndexStep(before, before.span)
         holder = Slot("list", before.span, Binding(Seq(items, before.span), None, 0, None, None, before.span, -1))
         return items.index(self.places.walk(holder, (step,), None))
+
+
+def _shape(node: object) -> str:
+    """A syntax tree as text, without its places."""
+    if isinstance(node, tuple):
+        return f"({' '.join(_shape(item) for item in node)})"
+    if not is_dataclass(node):
+        return repr(node)
+    parts = [_shape(getattr(node, item.name)) for item in fields(node) if not item.name.endswith("span")]
+    return f"{type(node).__name__}({' '.join(parts)})"
 
 
 def _starts(path: ast.Path, name: str) -> bool:

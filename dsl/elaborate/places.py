@@ -138,6 +138,8 @@ class Places:
             chosen = self._alternative(slot, step)
             if chosen is not None:
                 return chosen, 1
+            if create is None and isinstance(step, ast.AttrStep) and step.name == "disabled" and trees:
+                return _enabled(step.span), 1
         if create is not None and len(trees) == 1:
             made = self._create(trees[0], step)
             if made is not None:
@@ -191,8 +193,7 @@ class Places:
         """`model.UNet`: the alternative of that class, as a place of its own."""
         wanted = step.name if isinstance(step, ast.NameStep) else None
         if isinstance(step, ast.IndexStep):
-            base, rest = chain(step.index)
-            wanted = base.id if base is not None and not rest else None
+            wanted = _class_index(step.index)
         if wanted is None:
             return None
         trees = [tree for tree in self._trees(slot, None) if isinstance(tree, Comp) and wanted in (tree.cls, tree.short)]
@@ -235,11 +236,16 @@ def chain(expr: ast.Expr) -> tuple[ast.Name | None, tuple[ast.Step, ...]]:
                 steps.append(ast.NameStep(name, Span(span.file, max(span.start, span.end - len(name)), span.end)))
             case ast.Meta(base, name, span):
                 steps.append(ast.AttrStep(name, span))
-            case ast.Index(base, index, span) if _literal(index) is not None:
+            case ast.Index(base, index, span) if _literal(index) is not None or _class_index(index) is not None:
                 steps.append(ast.IndexStep(index, span))
             case _:
                 return None, ()
         expr = base
+
+
+def _class_index(index: ast.Expr) -> str | None:
+    """`m[UNet]`: the alternative of that class, as ids write it. A lower-case name is a value to index with."""
+    return index.id if isinstance(index, ast.Name) and index.id[:1].isupper() else None
 
 
 def section_key(prefix: ast.Path) -> tuple[str, ...]:
@@ -265,9 +271,18 @@ def _shown(step: ast.Step) -> str:
             return name
         case ast.AttrStep(name):
             return f"@{name}"
+        case ast.IndexStep(ast.Name(name)):
+            return f"[{name}]"
         case ast.IndexStep(index):
             value = _literal(index)
             return f'["{value}"]' if isinstance(value, str) else f"[{value}]"
+
+
+def _enabled(span: Span) -> Slot:
+    """What `x.@disabled` means where nothing is written."""
+    slot = Slot("@disabled", span)
+    slot.binding = Binding(Leaf(ast.Lit(False, span), None, None), None, 0, None, None, span, -1)
+    return slot
 
 
 def component_of(slot: Slot) -> Comp | None:

@@ -60,6 +60,10 @@ class StudyReader:
             trials = _DEFAULT_TRIALS
         workers = values.get("workers", ())
         self._check_order(settings, controller, workers)
+        if not objectives and key_metric is None and "target" in settings:
+            help = "write `maximize NAME` or `minimize NAME` with the name of a metric"
+            aimless = Fault("AM404", "nothing says which metric is to be improved", settings["target"].span, help=help)
+            self.faults.append(aimless.diagnostic)
         return ir.Study(
             name=name,
             target=_spec(values.get("target")) or base,

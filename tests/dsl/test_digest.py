@@ -55,3 +55,10 @@ def test_the_default_of_an_argument_may_be_written() -> None:
 def test_a_digest_is_stable() -> None:
     assert len(parse(BASE).digest) == 64
     assert parse(BASE).digest == parse(BASE).digest
+
+
+def test_the_order_of_exclusive_branches_means_nothing() -> None:
+    first = "m ~ A() | B() | C()\nx ~ 1..3 when m is A\nx ~ 5..9 when m is B\nx = 4 when m is C"
+    second = "x = 4 when m is C\nx ~ 5..9 when m is B\nm ~ A() | B() | C()\nx ~ 1..3 when m is A"
+    assert parse(first).digest == parse(second).digest
+    assert parse(first).params == parse(second).params

@@ -345,3 +345,15 @@ def test_labels(text: str, label: str) -> None:
 def test_the_program_survives_its_own_bytes() -> None:
     parsed = program(NETS + "\nx = 3 when m is UNet\nrequire m.d > 3")
     assert Program.from_bytes(parsed.to_bytes()) == parsed
+
+
+@pytest.mark.parametrize("path", ["m.d", "m.UNet.d", "m[UNet].d"])
+def test_a_path_into_an_alternative(path: str) -> None:
+    parsed = program(NETS + f"\nrequire {path} > 3")
+    assert infeasible_because(parsed, {"m": 0, "m[UNet].d": 3}) is not None
+    assert infeasible_because(parsed, {"m": 1, "m[Seg].w": 0}) is None
+
+
+def test_disabled_can_be_read() -> None:
+    parsed = program("a = A(@disabled ~ true | false)\nb = B()\nx = a.@disabled\ny = b.@disabled")
+    assert plain(parsed, {"a.@disabled": 0}) == {"b": {"_target_": "B"}, "x": True, "y": False}

@@ -82,7 +82,7 @@ def test_workers(workers: str, expected: tuple[Worker, ...]) -> None:
 
 @pytest.mark.parametrize("target", ['Command("python t.py --lr {x} {x.depth} ${HOME} {1..3}")', 'Python("a.b:C.method")'])
 def test_targets(target: str) -> None:
-    assert study(f"target = {target}").target is not None
+    assert study(f"target = {target}\nmaximize dice").target is not None
 
 
 def test_clara_name_of_the_controller() -> None:
@@ -124,11 +124,12 @@ def test_objectives_outside_the_section() -> None:
         ("seed ~ 1..3", "AM402", ""),
         ('order = "random"', "AM402", ""),
         ('order = "fixed"\nworkers = [[0], [1]]', "AM199", ""),
-        ('target = Pyhton("a:b")', "AM405", "did you mean `Python`?"),
-        ('target = Python("a.b")', "AM405", "module:function"),
-        ('target = Bundle("d")', "AM199", ""),
-        ("target = Command(3)", "AM405", ""),
-        ('target = Command("t.py {xs}")', "AM405", "did you mean `x`?"),
+        ('target = Python("a:b")', "AM404", "maximize NAME"),
+        ('target = Pyhton("a:b")\nmaximize d', "AM405", "did you mean `Python`?"),
+        ('target = Python("a.b")\nmaximize d', "AM405", "module:function"),
+        ('target = Bundle("d")\nmaximize d', "AM199", ""),
+        ("target = Command(3)\nmaximize d", "AM405", ""),
+        ('target = Command("t.py {xs}")\nmaximize d', "AM405", "did you mean `x`?"),
         ("maximize a.b", "AM199", ""),
         ("maximize a + 1", "AM199", ""),
         ("maximize x", "AM404", ""),
