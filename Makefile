@@ -16,9 +16,7 @@ BIN := .venv/bin
 venv: .venv/ready
 
 demo: venv
-	$(BIN)/python examples/brain_tissue/make_subjects.py
-	rm -rf examples/brain_tissue/automl/demo
-	$(BIN)/automl-run examples/brain_tissue/brain_tissue.automl --run-id demo
+	$(BIN)/automl-run examples/brain_tissue/brain_tissue.automl
 
 test: venv
 	$(BIN)/python -m pytest -n 2 tests

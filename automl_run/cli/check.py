@@ -6,6 +6,7 @@ import json
 from collections.abc import Sequence
 
 from automl_run.cli.options import Parser, is_legacy
+from automl_run.cli.output import put, put_json
 from automl_run.cli.read import add_source, program_of, read
 from automl_run.dsl.ir import Choice, Param, Program
 from automl_run.dsl.summary import check_document
@@ -18,10 +19,10 @@ def main(argv: Sequence[str]) -> int:
     args = parser.parse_args(argv)
     checked, _ = read(args)
     if args.json:
-        print(json.dumps(check_document(checked), indent=2))
+        put_json(check_document(checked))
         return 0 if checked.program is not None else 2
     program = program_of(checked)
-    print(describe(program))
+    put(describe(program))
     return 0
 
 

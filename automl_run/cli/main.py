@@ -57,7 +57,3 @@ def main(argv: Sequence[str] | None = None) -> int:
         return 1
     except KeyboardInterrupt:
         return 130
-    except BrokenPipeError:
-        # The reader of our output went away (`automl-run show | head`): nothing is left to say, and the interpreter must not try.
-        sys.stderr.close()
-        return 0

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import json
 import sys
 from collections.abc import Sequence
 from pathlib import Path
 
 from automl_run.cli.options import Parser, add_run_options, split_pair
+from automl_run.cli.output import put, put_json
 
 
 def add_run(parser: Parser) -> None:
@@ -38,5 +38,5 @@ def main(argv: Sequence[str]) -> int:
         budget=dict(split_pair(pair) for pair in args.pairs),
     )
     result = resume_study(folder, options, LiveTable(stream=sys.stderr if args.json else sys.stdout))
-    print(json.dumps(result.summary, indent=2) if args.json else final_table(result.summary, result.folder))
+    put_json(result.summary) if args.json else put(final_table(result.summary, result.folder))
     return result.exit_code

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
-import json
 import sys
 from collections.abc import Sequence
+from typing import TYPE_CHECKING, cast
 
 from automl_run.cli.options import Parser, add_run_options, is_legacy
+from automl_run.cli.output import put, put_json
 from automl_run.cli.read import add_source, program_of, read
+
+if TYPE_CHECKING:
+    from automl_run.engine.trace import TraceTo
 
 
 def main(argv: Sequence[str]) -> int:
@@ -24,24 +28,24 @@ def main(argv: Sequence[str]) -> int:
 
     # Imported late: reading and refusing a program must not wait for the engine.
     from automl_run.dsl.legacy import parse_workers
+    from automl_run.engine.controllers.registry import describe
     from automl_run.engine.report.live import LiveTable
     from automl_run.engine.report.table import final_table
     from automl_run.engine.run import RunOptions, run_study
 
     workers = settings.workers if legacy else parse_workers(args.workers) if args.workers else None
+    trace = cast("TraceTo | None", args.trace or settings.trace)
     options = RunOptions(
         out=args.out,
         run_id=settings.run_id if legacy else args.run_id,
         workers=workers,
-        trace=args.trace or settings.trace,
+        trace=trace,
         engine_trace=args.engine_trace or settings.engine_trace,
     )
+    log = sys.stderr if args.json else sys.stdout
     if legacy:
-        print(f"AutoML config: {args.automlconf or 'config_automl.json'}", file=sys.stderr)
-    observer = LiveTable(stream=sys.stderr if args.json else sys.stdout)
-    result = run_study(program, options, observer)
-    if args.json:
-        print(json.dumps(result.summary, indent=2))
-    else:
-        print(final_table(result.summary, result.folder))
+        put(f"AutoML config: {args.automlconf or 'config_automl.json'}", log)
+    put(f"controller {describe(program.study.controller)}", log)
+    result = run_study(program, options, LiveTable(stream=log))
+    put_json(result.summary) if args.json else put(final_table(result.summary, result.folder))
     return result.exit_code

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from pathlib import Path
 
 from automl_run.cli.options import Parser
+from automl_run.cli.output import put, put_json
 from automl_run.cli.resume import add_run
 
 
@@ -23,5 +23,5 @@ def main(argv: Sequence[str]) -> int:
 
     folder = find_run(args.run, out=args.out, mmar=args.mmar)
     summary = read_run(folder)
-    print(json.dumps(summary, indent=2) if args.json else final_table(summary, folder))
+    put_json(summary) if args.json else put(final_table(summary, folder))
     return 0

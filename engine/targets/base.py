@@ -1,7 +1,7 @@
 """What a job trains: the one interface between the engine and training code.
 
-The scheduler makes a `Target` to check the study and to render each job's configuration; the job process makes it again, from the
-same `Spec`, and calls `run`. Importing a target's module must stay cheap (no torch, no MONAI, no user code): only `run` may be heavy.
+The scheduler makes a `Target` to check the study and to render each job's configuration; the job process makes it again, from
+the same `Spec`, and calls `run`. Importing a target's module stays cheap (no torch, no MONAI, no user code): only `run` is heavy.
 """
 
 from __future__ import annotations
@@ -31,9 +31,9 @@ class Report(Protocol):
 class Job:
     """What the job process knows.
 
-    `dir`: the job's folder, `W1_1_J3`, which exists and holds `config/`. `config`: what `Target.render` made. `params`: target path ->
-    value, for logs. `seed`: of this job, from the study's seed and the recommendation. `threads`: CPU threads to train with.
-    `objectives`: metric names the study is about. CUDA_VISIBLE_DEVICES is set already; `gpus` are the study's ids, for logs.
+    `dir`: the job's folder, `W1_1_J3`, which exists and holds `config/`. `config`: what `Target.render` made. `params`: target
+    path -> value, for logs. `seed`: of this job, from the study's seed and the recommendation. `threads`: CPU threads to train
+    with. `objectives`: metric names the study is about. CUDA_VISIBLE_DEVICES is set already; `gpus` are the ids, for logs.
     """
 
     name: str
