@@ -80,7 +80,7 @@ def main() -> None:
     jobs = [(name, FIRST_SEED + k) for name in configs for k in range(args.seeds)]
     with ProcessPoolExecutor(args.processes, get_context("spawn"), max_tasks_per_child=1) as pool:
         scores = list(pool.map(score, [configs[name] for name, _ in jobs], [seed for _, seed in jobs]))
-    print(f"mean Dice of grey and white matter on 4 test subjects, {args.seeds} fresh seeds")
+    print(f"mean Dice of rest, grey and white matter on 4 test subjects, {args.seeds} fresh seeds")
     means: dict[str, float] = {}
     for name in configs:
         own = [value for (of, _), value in zip(jobs, scores, strict=True) if of == name]
