@@ -24,6 +24,18 @@ class Secondary:
 
 
 @dataclass(frozen=True, slots=True)
+class Fix:
+    """An edit that removes the mistake: `span` becomes `replacement`. Several fixes of one mistake are made together.
+
+    `safe`: what the program means stays as it is or was plainly meant; without it somebody has to look.
+    """
+
+    span: Span
+    replacement: str
+    safe: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class Diagnostic:
     """One mistake or remark.
 
@@ -37,6 +49,7 @@ class Diagnostic:
     help: str = ""
     severity: Severity = "error"
     secondary: tuple[Secondary, ...] = ()
+    fixes: tuple[Fix, ...] = ()
 
 
 def nearest(word: str, known: Iterable[str]) -> str | None:

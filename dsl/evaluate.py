@@ -15,6 +15,8 @@ from . import ir
 from .ir import Point, Program, Value
 
 _MAX_LIST = 100_000
+MAX_WORK = 1_000_000
+TOO_MUCH_WORK = f"more than {MAX_WORK} steps to count through"
 _MAX_INT_BITS = 64
 
 
@@ -274,14 +276,26 @@ def _read(param: str, slot: int, here: Assignment) -> Value:
 def evaluate(expr: ir.Expr, here: Assignment, local: Mapping[str, Value] | None = None) -> Value:
     """The value of `expr` at `here`. Raises Undefined and nothing else."""
     try:
-        return _evaluate(expr, here, local or {})
+        return _evaluate(expr, here, local or {}, _Work())
     except (ArithmeticError, TypeError, ValueError, LookupError) as error:
         raise Undefined(str(error) or type(error).__name__) from error
     except RecursionError:
         raise Undefined("the expression is nested too deeply") from None
 
 
-def _evaluate(expr: ir.Expr, here: Assignment, local: Mapping[str, Value]) -> Value:
+class _Work:
+    """What one evaluation may still count through; nested comprehensions multiply."""
+
+    def __init__(self) -> None:
+        self.left = MAX_WORK
+
+    def spend(self, count: int) -> None:
+        self.left -= count
+        if self.left < 0:
+            raise ValueError(TOO_MUCH_WORK)
+
+
+def _evaluate(expr: ir.Expr, here: Assignment, local: Mapping[str, Value], work: _Work) -> Value:
     match expr:
         case ir.Lit(value):
             return value
@@ -290,44 +304,46 @@ def _evaluate(expr: ir.Expr, here: Assignment, local: Mapping[str, Value]) -> Va
         case ir.IsAlt(param, alts):
             return here.alternatives.get(param, -1) in alts
         case ir.Unary("not", operand):
-            return not _truth(_evaluate(operand, here, local))
+            return not _truth(_evaluate(operand, here, local, work))
         case ir.Unary(_, operand):
-            return -_number(_evaluate(operand, here, local))
+            return -_number(_evaluate(operand, here, local, work))
         case ir.Binary("and", left, right):
-            return _truth(_evaluate(left, here, local)) and _truth(_evaluate(right, here, local))
+            return _truth(_evaluate(left, here, local, work)) and _truth(_evaluate(right, here, local, work))
         case ir.Binary("or", left, right):
-            return _truth(_evaluate(left, here, local)) or _truth(_evaluate(right, here, local))
+            return _truth(_evaluate(left, here, local, work)) or _truth(_evaluate(right, here, local, work))
         case ir.Binary(op, left, right):
-            return _binary(op, _evaluate(left, here, local), _evaluate(right, here, local))
+            return _binary(op, _evaluate(left, here, local, work), _evaluate(right, here, local, work))
         case ir.IfElse(condition, then, otherwise):
-            return _evaluate(then if _truth(_evaluate(condition, here, local)) else otherwise, here, local)
+            return _evaluate(then if _truth(_evaluate(condition, here, local, work)) else otherwise, here, local, work)
         case ir.ListOf(items):
-            return [_evaluate(item, here, local) for item in items]
+            return [_evaluate(item, here, local, work) for item in items]
         case ir.MapOf(entries):
-            return {key: _evaluate(item, here, local) for key, item in entries}
+            return {key: _evaluate(item, here, local, work) for key, item in entries}
         case ir.RangeOf(lo, hi):
-            first, last = _evaluate(lo, here, local), _evaluate(hi, here, local)
+            first, last = _evaluate(lo, here, local, work), _evaluate(hi, here, local, work)
             if type(first) is not int or type(last) is not int:
                 raise TypeError("a range to count over needs two integers")
             if last - first >= _MAX_LIST:
                 raise ValueError(f"a range of more than {_MAX_LIST} integers")
+            work.spend(max(0, last - first + 1))
             return list(range(first, last + 1))
         case ir.Local(name):
             return local[name]
         case ir.Comprehension(body, name, iterable, condition):
-            over = _evaluate(iterable, here, local)
+            over = _evaluate(iterable, here, local, work)
             if not isinstance(over, list):
                 raise TypeError("`for` needs a list")
+            work.spend(len(over))
             scopes = ({**local, name: item} for item in over)
             return [
-                _evaluate(body, here, scope) for scope in scopes if condition is None or _truth(_evaluate(condition, here, scope))
+                _evaluate(body, here, scope, work) for scope in scopes if condition is None or _truth(_evaluate(condition, here, scope, work))
             ]
         case ir.IndexOf(base, index):
-            return _index(_evaluate(base, here, local), _evaluate(index, here, local))
+            return _index(_evaluate(base, here, local, work), _evaluate(index, here, local, work))
         case ir.Apply(function, args):
             if function not in FUNCTIONS:
                 raise LookupError(f"no function `{function}`")
-            return FUNCTIONS[function](*[_evaluate(arg, here, local) for arg in args])
+            return FUNCTIONS[function](*[_evaluate(arg, here, local, work) for arg in args])
         case _:
             assert_never(expr)
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -29,11 +29,12 @@ _SET = "--set"
 
 @dataclass(frozen=True, slots=True)
 class Checked:
-    """`program` is None if there is an error among `diagnostics`; `sources` are what those point into."""
+    """`program` is None if there is an error among `diagnostics`; `sources` are what those point into; `layers` low to high."""
 
     program: Program | None
     diagnostics: tuple[Diagnostic, ...]
     sources: Mapping[str, Source]
+    layers: tuple[Layer, ...] = ()
 
     @property
     def ok(self) -> bool:
@@ -68,10 +69,19 @@ def check_text(text: str, *, name: str = "<text>") -> Checked:
     return reading.finish(Path.cwd(), {})
 
 
-def check(path: str | Path, *, sets: Sequence[tuple[str, str]] = (), variables: Mapping[str, str] | None = None) -> Checked:
-    """As `load`, with every diagnostic. `sets`: path and expression of each `--set`, the highest layers."""
+def check(
+    path: str | Path,
+    *,
+    sets: Sequence[tuple[str, str]] = (),
+    variables: Mapping[str, str] | None = None,
+    read_bytes: Callable[[Path], bytes] = Path.read_bytes,
+) -> Checked:
+    """As `load`, with every diagnostic. `sets`: path and expression of each `--set`, the highest layers.
+
+    `read_bytes` reads every file; an editor puts its unsaved texts in front of the disk with it.
+    """
     path = Path(path)
-    reading = _Reading(path.parent.resolve())
+    reading = _Reading(path.parent.resolve(), read_bytes=read_bytes)
     source = reading.text(path, str(path), None)
     if source is not None:
         reading.main(source, path.resolve(), path.suffix == ".json")
@@ -102,7 +112,7 @@ def load_mmar(
     source = reading.inside(config, trainconf, "the training config")
     if source is not None:
         reading.main(source, (config / trainconf).resolve(), True)
-    reading.layers.append(Layer(study))
+    reading.layers.append(Layer(study, automl_config=True))
     first_level = reading.first_level()
     layer_source, module = given.layer(first_level)
     reading.sources[layer_source.name] = layer_source
@@ -132,6 +142,7 @@ class _Reading:
     base_target: Spec | None = None
     stack: list[Path] = field(default_factory=list)
     seen: set[Path] = field(default_factory=set)
+    read_bytes: Callable[[Path], bytes] = Path.read_bytes
 
     @property
     def failed(self) -> bool:
@@ -146,7 +157,7 @@ class _Reading:
         """The file as a source; None, with a diagnostic, if it cannot be read."""
         place = span or Span(name, 0, 0)
         try:
-            data = path.read_bytes()
+            data = self.read_bytes(path)
         except FileNotFoundError:
             self.error("AM305", f"there is no file `{name}`", place, _nearest_file(path))
             return None
@@ -219,6 +230,9 @@ class _Reading:
 
     def _use(self, use: ast.Use, source: Source, path: Path) -> None:
         name = use.path
+        if not name.isprintable():
+            self.error("AM310", "the name of a file has no control characters", use.span)
+            return
         if "://" in name or Path(name).is_absolute():
             self.error("AM310", "`use` takes a path relative to its file", use.span)
             return
@@ -234,6 +248,8 @@ class _Reading:
             self.error("AM312", f"`use` is nested more than {_MAX_DEPTH} levels deep", use.span)
         elif len(self.seen) >= _MAX_FILES:
             self.error("AM312", f"a program has at most {_MAX_FILES} files", use.span)
+        elif not target.suffix:
+            self.error("AM305", f"`{name}` names no file", use.span, "a base is a .automl or a .json file")
         elif target.suffix not in (".automl", ".json"):
             known = ".yaml" if target.suffix in (".yaml", ".yml") else target.suffix
             self.error(
@@ -305,14 +321,18 @@ class _Reading:
             program = _with_workers(program, workers)
         return self._checked(program)
 
-    def _resolve(self, text: str, file: str) -> str:
+    def _resolve(self, text: str, file: str) -> str | None:
         place = self.places.get(file)
-        return str(((place.parent if place is not None else self.folder) / text).resolve())
+        try:
+            folder = ((place.parent if place is not None else self.folder) / text).resolve()
+            return str(folder) if folder.is_dir() else None
+        except (OSError, ValueError):  # a name that no folder can have
+            return None
 
     def _checked(self, program: Program | None) -> Checked:
         order = {name: number for number, name in enumerate(self.sources)}
         found = sorted(dict.fromkeys(self.diagnostics), key=lambda item: (order.get(item.span.file, 0), item.span.start))
-        return Checked(program, tuple(found), self.sources)
+        return Checked(program, tuple(found), self.sources, tuple(self.layers))
 
 
 def _with_workers(program: Program, given: legacy.Settings) -> Program:
@@ -331,6 +351,8 @@ def _mmar_root(path: Path) -> Path | None:
 
 
 def _is_inside(path: Path, folders: Iterable[Path]) -> bool:
+    if "\0" in str(path):
+        return False
     resolved = path.resolve()
     return any(resolved.is_relative_to(folder.resolve()) for folder in folders)
 

@@ -109,6 +109,8 @@ def _comma(s: Situation) -> Verdict | None:
     """`x ~ 1, 2`: directly inside a block the comma ended the statement."""
     if not s.is_file or s.statement.separator is None or s.statement.opens_block() or top_level_signs(s.statement) & BINDS:
         return None
+    if s.words[0].text in STATEMENTS or _is_misspelt_statement(s.words):
+        return None
     chain = [s.statement]
     while (before := s.outline.before(chain[0])) is not None and chain[0].separator is not None:
         chain.insert(0, before)
@@ -244,6 +246,11 @@ def _block(s: Situation) -> Verdict | None:
         verdict = say(s, "AM009", "`{` stands in the line of its section", brace, "write `name {`")
         return Verdict(verdict.diagnostic, ((s.statement.start, s.statement.end), (rest[0].start, rest[0].end)))
     return None
+
+
+def _is_misspelt_statement(words: list[Word]) -> bool:
+    """`maximise dice`: two names, and the first nearly begins a statement."""
+    return len(words) > 1 and words[0].kind == words[1].kind == "name" and nearest(words[0].text, STATEMENTS) is not None
 
 
 def _unknown_statement(s: Situation) -> Verdict | None:

@@ -78,6 +78,14 @@ def parse_path(source: Source) -> ast.Path:
     return path
 
 
+def words(text: str) -> list[lark.Token]:
+    """The words of a file that parses, as the grammar reads them; an `_NL` stands where a statement ends.
+
+    Offsets are those of `text`. LarkError, or `LimitExceeded`, if it does not parse.
+    """
+    return list(_language().parse_interactive(_without_bom(text), start="start").iter_parse())
+
+
 def _parse_piece(source: Source, start: str) -> Any:
     tree, diagnostics = _parse(source, start, rounds=1)
     node = None
@@ -122,6 +130,11 @@ def _blank(text: str, mistake: Mistake) -> str:
     for start, end in mistake.regions:
         text = text[:start] + re.sub(r"[^\r\n]", " ", text[start:end]) + text[end:]
     return text
+
+
+def language() -> lark.Lark:
+    """The grammar's parser itself, for tools that ask it what may follow a text."""
+    return _language()
 
 
 @cache

@@ -10,9 +10,11 @@ import contextlib
 import fcntl
 import os
 import sqlite3
+import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Final
+from urllib.parse import quote
 
 import msgspec
 
@@ -22,6 +24,10 @@ from .core.facts import SCHEMA, AnyFact, Durable, Transient
 
 FILE: Final = "journal.db"
 LOCK: Final = "lock"
+#: What a start that was killed before its journal was whole leaves behind: such a folder holds no run.
+LEFTOVERS: Final = frozenset({LOCK, f"{FILE}.new"})
+#: A `show` holds the lock for as long as it reads.
+_PATIENCE_S: Final = 1.0
 #: "amlj": tells our file from any other SQLite file.
 _APPLICATION_ID: Final = 0x616D6C6A
 _DECODER: Final = msgspec.msgpack.Decoder(Durable)
@@ -35,18 +41,47 @@ class Journal:
         self._lock_fd = lock_fd
 
     @staticmethod
-    def create(folder: Path) -> Journal:
-        """A new journal in `folder`. JournalError if there is one, or another scheduler."""
-        return _open(folder, new=True)
+    def create(folder: Path, first: Sequence[AnyFact] = ()) -> Journal:
+        """A new journal in `folder` that holds `first`: whole, or not there. JournalError if there is one, or another scheduler."""
+        path = folder / FILE
+        lock_fd = _lock(folder)
+        try:
+            if path.exists():
+                raise JournalError(f"{path} exists already")
+            _write_new(path, _rows(first))
+            return Journal(_connect(path), lock_fd)
+        except BaseException:
+            os.close(lock_fd)
+            raise
 
     @staticmethod
     def open(folder: Path) -> Journal:
         """The journal of an earlier run. JournalError when it is missing, foreign, damaged, of another version or in use."""
-        return _open(folder, new=False)
+        path = _existing(folder)
+        lock_fd = _lock(folder)
+        try:
+            return Journal(_connect(path), lock_fd)
+        except BaseException:
+            os.close(lock_fd)
+            raise
+
+    @staticmethod
+    def read(folder: Path) -> Journal:
+        """As `open`, for reading only: several may read at once, and from a place that cannot be written."""
+        path = _existing(folder)
+        writable = os.access(folder, os.W_OK) and os.access(path, os.W_OK)
+        if not writable and path.with_name(f"{FILE}-wal").exists():
+            raise JournalError(f"{path} was not closed in order, and cannot be read where it cannot be written")
+        lock_fd = _lock(folder, shared=True)
+        try:
+            return Journal(_connect(path, immutable=not writable), lock_fd)
+        except BaseException:
+            os.close(lock_fd)
+            raise
 
     def append(self, facts: Sequence[AnyFact]) -> None:
         """Stores the durable ones of `facts` in one synced transaction. JournalError when that fails: then nothing is stored."""
-        rows = [(msgspec.msgpack.encode(fact),) for fact in facts if not isinstance(fact, Transient)]
+        rows = _rows(facts)
         if not rows:
             return
         try:
@@ -78,11 +113,11 @@ class Journal:
 def in_use(folder: Path) -> bool:
     """True while a scheduler holds the run."""
     try:
-        fd = os.open(folder / LOCK, os.O_RDWR | os.O_CLOEXEC)
+        fd = os.open(folder / LOCK, os.O_RDONLY | os.O_CLOEXEC)
     except OSError:
         return False
     try:
-        fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        fcntl.flock(fd, fcntl.LOCK_SH | fcntl.LOCK_NB)
     except OSError:
         return True
     finally:
@@ -90,45 +125,90 @@ def in_use(folder: Path) -> bool:
     return False
 
 
-def _lock(folder: Path) -> int:
-    fd = os.open(folder / LOCK, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
-    try:
-        fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError as error:
-        os.close(fd)
-        raise JournalError(f"another scheduler runs in {folder}") from error
-    return fd
-
-
-def _open(folder: Path, *, new: bool) -> Journal:
+def _existing(folder: Path) -> Path:
     path = folder / FILE
-    if path.exists() == new:
-        raise JournalError(f"{path} exists already" if new else f"{folder} is no run folder: it has no {FILE}")
+    if not path.is_file():
+        raise JournalError(f"{folder} is no run folder: it has no {FILE}")
+    return path
+
+
+def _lock(folder: Path, *, shared: bool = False) -> int:
+    path = folder / LOCK
     try:
-        lock_fd = _lock(folder)
+        fd = os.open(path, (os.O_RDONLY if shared and path.exists() else os.O_RDWR | os.O_CREAT) | os.O_CLOEXEC, 0o644)
     except OSError as error:
-        raise JournalError(f"{folder} cannot be locked: {error}") from error
-    try:
-        db = sqlite3.connect(path, isolation_level=None)
+        raise JournalError(f"{folder} cannot be locked: {error.strerror}") from error
+    until = time.monotonic() + (0.0 if shared else _PATIENCE_S)
+    while True:
         try:
+            fcntl.flock(fd, (fcntl.LOCK_SH if shared else fcntl.LOCK_EX) | fcntl.LOCK_NB)
+        except OSError as error:
+            if time.monotonic() >= until:
+                os.close(fd)
+                raise JournalError(f"another scheduler runs in {folder}") from error
+            time.sleep(0.02)
+        else:
+            return fd
+
+
+def _rows(facts: Sequence[AnyFact]) -> list[tuple[bytes]]:
+    return [(msgspec.msgpack.encode(fact),) for fact in facts if not isinstance(fact, Transient)]
+
+
+def _write_new(path: Path, rows: list[tuple[bytes]]) -> None:
+    """Made beside its place and renamed: whoever finds a journal finds all of its beginning."""
+    temporary = path.with_name(f"{FILE}.new")
+    try:
+        temporary.unlink(missing_ok=True)
+        with contextlib.closing(sqlite3.connect(temporary, isolation_level=None)) as db:
+            db.execute("PRAGMA journal_mode=OFF")
+            db.execute("PRAGMA synchronous=FULL")
+            db.execute("BEGIN")
+            db.execute(f"PRAGMA application_id={_APPLICATION_ID}")
+            db.execute(f"PRAGMA user_version={SCHEMA}")
+            db.execute("CREATE TABLE facts (number INTEGER PRIMARY KEY, body BLOB NOT NULL) STRICT")
+            db.executemany("INSERT INTO facts (body) VALUES (?)", rows)
+            db.execute("COMMIT")
+        temporary.rename(path)
+        folder = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        try:
+            os.fsync(folder)
+        finally:
+            os.close(folder)
+    except (sqlite3.Error, OSError) as error:
+        with contextlib.suppress(OSError):
+            temporary.unlink(missing_ok=True)
+        raise JournalError(f"the journal cannot be made in {path.parent}: {error}") from error
+
+
+def _connect(path: Path, *, immutable: bool = False) -> sqlite3.Connection:
+    """The journal at `path`, which must be locked. JournalError when it is foreign, damaged or of another version."""
+    db: sqlite3.Connection | None = None
+    try:
+        if immutable:
+            db = sqlite3.connect(f"file:{quote(str(path.absolute()))}?immutable=1", uri=True, isolation_level=None)
+        else:
+            db = sqlite3.connect(path, isolation_level=None)
             # Before WAL: with an exclusive lock SQLite needs no shared-memory file, which network file systems cannot give.
             db.execute("PRAGMA locking_mode=EXCLUSIVE")
             db.execute("PRAGMA journal_mode=WAL")
             db.execute("PRAGMA synchronous=FULL")
-            if new:
-                db.execute(f"PRAGMA application_id={_APPLICATION_ID}")
-                db.execute(f"PRAGMA user_version={SCHEMA}")
-                db.execute("CREATE TABLE facts (number INTEGER PRIMARY KEY, body BLOB NOT NULL) STRICT")
-            (application,) = db.execute("PRAGMA application_id").fetchone()
-            (version,) = db.execute("PRAGMA user_version").fetchone()
-        except sqlite3.Error as error:
+        (application,) = db.execute("PRAGMA application_id").fetchone()
+        (version,) = db.execute("PRAGMA user_version").fetchone()
+        if application != _APPLICATION_ID:
+            raise JournalError(f"{path} is no journal of automl-run")
+        if version != SCHEMA:
+            raise JournalError(f"{path} has version {version}, not {SCHEMA}")
+    except sqlite3.Error as error:
+        if db is not None:
             db.close()
-            raise JournalError(f"{path} is no journal of automl-run, or it is damaged: {error}") from error
-        if application != _APPLICATION_ID or version != SCHEMA:
+        # Operational: the disk, not what the file holds.
+        disk = isinstance(error, sqlite3.OperationalError)
+        raise JournalError(
+            f"{path} {'cannot be opened' if disk else 'is no journal of automl-run, or it is damaged'}: {error}"
+        ) from error
+    except JournalError:
+        if db is not None:
             db.close()
-            what = "is no journal of automl-run" if application != _APPLICATION_ID else f"has version {version}, not {SCHEMA}"
-            raise JournalError(f"{path} {what}")
-    except BaseException:
-        os.close(lock_fd)
         raise
-    return Journal(db, lock_fd)
+    return db

@@ -10,7 +10,7 @@ from automl_run.dsl.ir import Value
 from . import events
 from .core import facts
 from .core.facts import AnyFact
-from .core.state import State, better
+from .core.state import Job, State, better
 from .events import Event, Observer
 from .run_folder import SUMMARY, RunFolder
 from .summary import best_of, job_scores, params_of, summarize
@@ -42,6 +42,18 @@ class Publisher:
         summary = self.summary(state, live=False)
         self._folder.write_json(SUMMARY, summary)
         return summary
+
+    def restore_best(self, state: State) -> None:
+        """Brings best/ up to what the journal says: a scheduler may have been killed between the two."""
+        job = state.jobs[state.best] if state.best is not None else None
+        if job is not None and self._folder.best_job() != job.name and self._folder.job(job.name).is_dir():
+            self._set_best(state, job)
+
+    def _set_best(self, state: State, job: Job) -> None:
+        try:
+            self._folder.set_best(job.name, job.fence, best_of(state, self._folder.path))
+        except OSError as error:
+            self.warn(f"best/ cannot be written: {error}")
 
     # -- events ----------------------------------------------------------------------------------------------------------
 
@@ -97,10 +109,7 @@ class Publisher:
         job = state.jobs[fact.job]
         is_best = state.best == fact.job
         if is_best:
-            try:
-                self._folder.set_best(job.name, job.fence, best_of(state, self._folder.path))
-            except OSError as error:
-                self.warn(f"best/ cannot be written: {error}")
+            self._set_best(state, job)
         scores = job_scores(state, job)
         score = job.scores[0] if job.scores else None
         self.tell(

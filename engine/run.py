@@ -77,10 +77,9 @@ def run_study(program: Program, options: RunOptions, observer: Observer = silent
     run_folder.refuse_used(out, options.run_id)
     specs, warnings = settle_workers(options.workers or program.study.workers)
     folder, run_id = run_folder.create(out, options.run_id, program.study.name or _stem(program))
-    store = Journal.create(folder.path)
+    started = facts.RunStarted(run_id, program.digest, program.to_bytes(), steady_clock()())
+    store = Journal.create(folder.path, [started])
     with contextlib.closing(store):
-        started = facts.RunStarted(run_id, program.digest, program.to_bytes(), steady_clock()())
-        store.append([started])
         state = apply(State(), started)
         return _run(program, options, observer, folder, store, state, controller, target, _name(specs, ()), None, warnings)
 
@@ -126,7 +125,7 @@ def read_run(folder: Path) -> dict[str, Any]:
         if not isinstance(answer, dict):
             raise RunError(f"the scheduler of {folder} gave no summary")
         return answer
-    with contextlib.closing(Journal.open(folder)) as store:
+    with contextlib.closing(Journal.read(folder)) as store:
         state = State()
         for fact in store.facts():
             state = apply(state, fact)
@@ -170,6 +169,7 @@ def _run(
     try:
         for warning in warnings:
             publisher.warn(warning)
+        publisher.restore_best(state)
         endpoint = {"socket": str(sockets / "agents.sock"), "view": str(sockets / "view.sock"), "epoch": state.epoch + 1}
         launcher = options.launcher(folder.path) if options.launcher else LocalLauncher(folder.path, options.allow_modules)
         parts = Parts(folder.path, sockets, store, controller, target, launcher, publisher, clock)

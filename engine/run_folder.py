@@ -39,6 +39,15 @@ class RunFolder:
     def best(self) -> Path:
         return self.path / BEST
 
+    def best_job(self) -> str | None:
+        """The job whose model `best/` is; None where there is none."""
+        try:
+            info = json.loads((self.best / "best.json").read_bytes())
+        except (OSError, ValueError):
+            return None
+        name = info.get("job") if isinstance(info, dict) else None
+        return name if isinstance(name, str) else None
+
     def write_json(self, name: str, data: object) -> None:
         """Replaces the file `name` at once: a reader sees the old or the new one."""
         _replace(self.path / name, (json.dumps(data, indent=2, allow_nan=False) + "\n").encode())
@@ -104,7 +113,7 @@ def refuse_used(out: Path, run_id: str | None) -> None:
 
 def _used(path: Path) -> bool:
     try:
-        return any(path.iterdir())
+        return any(entry.name not in journal.LEFTOVERS for entry in path.iterdir())
     except NotADirectoryError:
         return True
     except FileNotFoundError:

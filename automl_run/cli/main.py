@@ -12,11 +12,13 @@ import sys
 from collections.abc import Sequence
 
 from automl_run import __version__
+from automl_run.cli.output import settle_streams
 from automl_run.errors import AutoMLError, InputError, ProgramError
 
 #: subcommand -> what it does, in the order the help prints them. Each is `automl_run.cli.<name>.main(argv) -> exit code`.
 COMMANDS = {
     "check": "read a program, print its parameters or its mistakes",
+    "lsp": "serve an editor that speaks the language server protocol",
     "resume": "go on with an interrupted run",
     "show": "print the table of a run, living or ended",
 }
@@ -36,6 +38,7 @@ commands:
 
 def main(argv: Sequence[str] | None = None) -> int:
     """The exit code for the command line `argv` (default: the process's own)."""
+    settle_streams()
     args = list(sys.argv[1:] if argv is None else argv)
     if not args or args[0] in ("-h", "--help"):
         print(USAGE, end="")
@@ -55,5 +58,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     except AutoMLError as error:
         print(f"error: {error}", file=sys.stderr)
         return 1
+    except OSError as error:
+        # A full disk, a lost mount: the place says more than a traceback.
+        print(f"error: {error}", file=sys.stderr)
+        return 1
     except KeyboardInterrupt:
+        print("interrupted", file=sys.stderr)
         return 130

@@ -30,6 +30,8 @@ from .tree import (
 _MAX_DEPTH = 64
 _MAX_ITEMS = 100_000
 _MAX_ALTERNATIVES = 10_000
+#: `def`s that use each other multiply
+_MAX_VALUES = 300_000
 
 
 def is_component(callee: str) -> bool:
@@ -43,6 +45,7 @@ class Expander:
     places: Places
     layer: int = 0
     depth: int = 0
+    made: int = 0
     stamping: list[str] = field(default_factory=list)
 
     # -- values -----------------------------------------------------------------------------------------------------------
@@ -64,7 +67,10 @@ class Expander:
 
     def value(self, expr: ast.Expr, scope: Scope | None, home: Slot | None) -> Tree:
         self.depth += 1
+        self.made += 1
         try:
+            if self.made > _MAX_VALUES:
+                raise Fault("AM304", f"a program has at most {_MAX_VALUES} values, those of its `def`s written out", expr.span)
             if self.depth > _MAX_DEPTH:
                 raise Fault("AM302", f"nested more than {_MAX_DEPTH} levels deep", expr.span)
             return self._value(expr, scope, home)

@@ -325,7 +325,8 @@ class Expressions:
                 case Binding(site=site) if site is not None:
                     part: ir.Expr = self._alternative_is(binding, right, scope, home)
                 case Binding(value=Comp() as comp):
-                    part = ir.Lit(_class_name(right) in (comp.cls, comp.short))
+                    wanted, index = _wanted_class(right)
+                    part = ir.Lit(wanted in (comp.cls, comp.short) and index in (None, 0))
                 case Binding(value=Leaf(expr, inner, at)):
                     target = self.places.resolve(expr, inner, at)
                     if not isinstance(target, Slot):
@@ -354,13 +355,18 @@ class Expressions:
         if site is None:
             return ir.Lit(False)
         trees = [alternative.values[binding.position] for alternative in site.alternatives or []]
-        wanted = _class_name(right)
+        wanted, index = _wanted_class(right)
         classes = [tree for tree in trees if isinstance(tree, Comp)]
         if wanted is not None and classes:
             hits = tuple(at for at, tree in enumerate(trees) if isinstance(tree, Comp) and wanted in (tree.cls, tree.short))
             if not hits:
                 help = did_you_mean(wanted, [tree.short for tree in classes])
                 raise Fault("AM110", f"no alternative is called `{wanted}`", right.span, label="unknown alternative", help=help)
+            if index is not None and not 0 <= index < len(hits):
+                help = f"the last is `{wanted}[{len(hits) - 1}]`"
+                message = f"{len(hits)} of the alternatives are a `{wanted}`, counted from 0"
+                raise Fault("AM112", message, right.span, label="unknown alternative", help=help)
+            hits = hits if index is None else (hits[index],)
             return ir.IsAlt(self.sites.id(site), hits)
         value = self.constant(right, scope, home)
         hits = tuple(
@@ -373,6 +379,15 @@ class Expressions:
         if not hits:
             raise Fault("AM110", "no alternative has this value", right.span, label="unknown alternative")
         return ir.IsAlt(self.sites.id(site), hits)
+
+
+def _wanted_class(expr: ast.Expr) -> tuple[str | None, int | None]:
+    """`UNet`, or `UNet[1]` where several alternatives are of that class."""
+    match expr:
+        case ast.Index(base, ast.Lit(int() as index)) if not isinstance(index, bool):
+            return _class_name(base), index
+        case _:
+            return _class_name(expr), None
 
 
 def _class_name(expr: ast.Expr) -> str | None:

@@ -9,7 +9,7 @@ from collections.abc import Callable
 
 from .. import ir
 from ..diagnostics import Diagnostic
-from ..evaluate import build_point, infeasible_because
+from ..evaluate import TOO_MUCH_WORK, build_point, infeasible_because
 from ..source import Span
 from .domains import snapped
 from .order import derives
@@ -19,6 +19,7 @@ _DRAWS = 20_000
 #: With many parameters fewer points are tried, so that a check stays quick; then nothing found is a warning only.
 _WORK = 400_000
 _CERTAIN = 5_000
+_COSTLY = 20
 
 
 def check(program: ir.Program, place: Callable[[str], Span], otherwise: Span) -> list[Diagnostic]:
@@ -33,11 +34,13 @@ def check(program: ir.Program, place: Callable[[str], Span], otherwise: Span) ->
         return []
     generator, reasons = random.Random(0), Counter[str]()
     draws = min(_DRAWS, _WORK // (1 + len(program.params) + len(program.requires))) if program.params else 1
-    for _ in range(draws):
+    while reasons.total() < draws:
         because = infeasible_because(program, build_point(program, lambda param: _draw(param.domain, generator)))
         if because is None:
             break
         reasons[because] += 1
+        if TOO_MUCH_WORK in because:  # each costs as much as hundreds of others
+            draws -= draws // _COSTLY
     else:
         worst, count = reasons.most_common(1)[0]
         certain = draws >= _CERTAIN or not program.params

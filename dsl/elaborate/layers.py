@@ -16,12 +16,19 @@ from .places import HasArgument, Places, component_of, section_key
 from .tree import Binding, Fault, Leaf, Map, Scope, Section, Seq, Slot, later
 
 
+_MAX_STEPS = 64
+
+
 @dataclass(frozen=True, slots=True)
 class Layer:
-    """One module. `legacy`: a search refines the value of its own layer, and that value is the baseline even outside the domain."""
+    """One module. `legacy`: a search refines the value of its own layer, and that value is the baseline even outside the domain.
+
+    `automl_config`: a study that the legacy reader made, which has carried out what handlers and executor say.
+    """
 
     module: ast.Module
     legacy: bool = False
+    automl_config: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +58,8 @@ class Layered:
     requires: list[Placed] = field(default_factory=list)
     study: list[StudyKey] = field(default_factory=list)
     study_labels: list[tuple[str, ast.Section, int]] = field(default_factory=list)
+    #: the layers that are legacy AutoML configs
+    automl_configs: set[int] = field(default_factory=set)
     faults: list[Diagnostic] = field(default_factory=list)
 
 
@@ -76,6 +85,8 @@ class _Builder:
             for statement in layer.module.body:
                 self._flatten(statement, None, (), number, layer.module.file, found, defs)
             placed.append(found)
+            if layer.automl_config:
+                self.out.automl_configs.add(number)
         for number, layer in enumerate(layers):
             self.expand.layer, self.legacy = number, layer.legacy
             # Paths create only where no layer below made a configuration: with a base, an unknown path is a slip.
@@ -93,6 +104,10 @@ class _Builder:
         found: list[Placed],
         defs: dict[str, ast.Def],
     ) -> None:
+        for path in _paths(statement):
+            if len(prefix) + len(path.steps) > _MAX_STEPS:
+                self._report(Fault("AM303", f"a path has at most {_MAX_STEPS} steps", path.span))
+                return
         match statement:
             case ast.Section(path, label, body):
                 if not prefix and len(path.steps) == 1 and _starts(path, "study"):
@@ -273,7 +288,7 @@ class _Builder:
                 raise Fault("AM007", f"`{slot.name}` is given no value", bind.span)
             old = slot.binding
             binding = self.expand.bind(slot, value, scope, bind.span, bind.guard, old if bind.guard is not None else None)
-            if old is not None and bind.guard is None and isinstance(binding.value, Leaf):
+            if old is not None and old.layer >= 0 and bind.guard is None and isinstance(binding.value, Leaf):
                 binding.inherited = old.value
             slot.binding = binding
 
@@ -315,6 +330,16 @@ class _Builder:
                 step = ast.IndexStep(before, before.span)
         holder = Slot("list", before.span, Binding(Seq(items, before.span), None, 0, None, None, before.span, -1))
         return items.index(self.places.walk(holder, (step,), None))
+
+
+def _paths(statement: ast.Statement) -> tuple[ast.Path, ...]:
+    match statement:
+        case ast.Section(path):
+            return (path,)
+        case ast.Bind(targets) | ast.Let(ast.Bind(targets)):
+            return targets
+        case _:
+            return ()
 
 
 def _shape(node: object) -> str:

@@ -38,7 +38,7 @@ class Places:
             help = f"a right side never means its own left side; name something else than `{base.id}`"
             raise Fault("AM121", f"`{base.id}` would depend on itself: {base.id} -> {base.id}", base.span, help=help)
         if start is None:
-            raise self.unknown(base, scope)
+            raise self.unknown(base, scope, home)
         if isinstance(start, Variable):
             return start if not steps else None
         return self.walk(start, steps, None) if steps else start
@@ -86,10 +86,12 @@ class Places:
             scope = parent
         return names
 
-    def unknown(self, name: ast.Name, scope: Scope | None) -> Fault:
+    def unknown(self, name: ast.Name, scope: Scope | None, home: Slot | None) -> Fault:
         python = {"True": "true", "False": "false", "None": "null", "none": "null", "nil": "null"}
         if name.id in python:
             help = f"write `{python[name.id]}`"
+        elif home is not None and home.parent and home.parent.component and name.id in home.parent.component.args:
+            help = f"an argument does not read its neighbours: write `let v ~ ...` before it, and `{name.id} = v`"
         elif name.id in self.defs:
             help = f"`{name.id}` is a `def`: it is stamped where a value is searched (`~ {name.id}`), not read"
         else:
@@ -218,7 +220,8 @@ class Places:
                     return None
             case _:
                 return None
-        entries[name] = Slot(name, span)
+        is_switch = isinstance(step, ast.AttrStep) and name == "disabled"
+        entries[name] = _enabled(span) if is_switch else Slot(name, span)
         return entries[name]
 
 
@@ -279,8 +282,8 @@ def _shown(step: ast.Step) -> str:
 
 
 def _enabled(span: Span) -> Slot:
-    """What `x.@disabled` means where nothing is written."""
-    slot = Slot("@disabled", span)
+    """What `x.@disabled` means where nothing is written: the baseline of a search of it."""
+    slot = Slot("disabled", span)
     slot.binding = Binding(Leaf(ast.Lit(False, span), None, None), None, 0, None, None, span, -1)
     return slot
 

@@ -36,7 +36,7 @@ class Request:
     variables: Mapping[str, ir.Value] = field(default_factory=dict)
     base_dir: str = "."
     files: tuple[str, ...] = ()
-    resolve_target: Callable[[str, str], str] = lambda text, file: text
+    resolve_target: Callable[[str, str], str | None] = lambda text, file: text
     text_of: Callable[[Span], str] = lambda span: ""
 
 
@@ -68,7 +68,7 @@ def elaborate(request: Request) -> Elaborated:
     study = reader.read(request.base_target, labels, metrics.key_metric(config))
     faults = [*lowering.faults, *reader.faults]
     # What stood in a slot with a mistake is missing, and would only be complained about again.
-    diagnostics = tuple(_unique([*faults, *sites.warnings]))
+    diagnostics = tuple(_unique([*faults, *sites.warnings, *_never_searched(sites)]))
     if faults:
         return Elaborated(None, diagnostics)
     live = {id: sites.labelled(param) for id, param in sites.params.items() if not is_dead(param)}
@@ -186,9 +186,19 @@ def _check_tree(tree: Tree, lowering: Lowering) -> None:
             pass
 
 
+def _never_searched(sites: Sites) -> list[Diagnostic]:
+    """A search whose condition cannot hold vanishes from the table: that is worth a word."""
+    return [
+        Diagnostic("AM909", f"`{id}` is never searched: its condition is always false", sites.spans[id], severity="warning")
+        for id, param in sites.params.items()
+        if is_dead(param)
+    ]
+
+
 def _unique(diagnostics: Sequence[Diagnostic]) -> list[Diagnostic]:
-    """Each once; a loop, which every place in it finds, too."""
+    """Each once; a loop, which every place in it finds, and a limit, which all that read the place meet, too."""
     loops: set[frozenset[str]] = set()
+    limits: set[str] = set()
     out: list[Diagnostic] = []
     for found in dict.fromkeys(diagnostics):
         if found.code == "AM121":
@@ -196,5 +206,9 @@ def _unique(diagnostics: Sequence[Diagnostic]) -> list[Diagnostic]:
             if loop in loops:
                 continue
             loops.add(loop)
+        if found.code in ("AM302", "AM304"):
+            if found.message in limits:
+                continue
+            limits.add(found.message)
         out.append(found)
     return out

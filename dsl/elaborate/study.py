@@ -20,6 +20,8 @@ _ENDLESS = frozenset({"Auto", "Random", "TPE"})
 _DEFAULT_TRIALS = 20
 _BUILT_IN_METRICS = ("seconds", "peak_gpu_memory", "peak_memory", "parameters", "latency_ms")
 _KEYS = ("target", "controller", "workers", "seed", "order", "baseline", "keep", "out", "executor", "handlers", "budget")
+#: Honoured in a legacy AutoML config, whose reader translates them.
+_LEGACY_KEYS = ("executor", "handlers")
 _LATER_KEYS = ("pruner", "repeat", "phase", "accelerate", "stall_time", "disk_reserve")
 _WORDS = ("maximize", "minimize", "ensure")
 _BUDGET = ("trials", "time", "job_time", "target", "patience")
@@ -60,7 +62,7 @@ class StudyReader:
             trials = _DEFAULT_TRIALS
         workers = values.get("workers", ())
         self._check_order(settings, controller, workers)
-        if not objectives and key_metric is None and "target" in settings:
+        if not objectives and key_metric is None and "target" in values:
             help = "write `maximize NAME` or `minimize NAME` with the name of a metric"
             aimless = Fault("AM404", "nothing says which metric is to be improved", settings["target"].span, help=help)
             self.faults.append(aimless.diagnostic)
@@ -125,6 +127,9 @@ class StudyReader:
             case ast.Bind(targets=(path,), given=value, search=None, append=False, guard=None) if value is not None:
                 name = prefix + ".".join(word(step) for step in path.steps)
                 self._check_key(name, path.span)
+                if name in _LEGACY_KEYS and key.layer not in self.layered.automl_configs:
+                    help = "`keep`, `out` and `budget { target = ... }` say what MMARHandler said" if name == "handlers" else ""
+                    raise Fault("AM199", f"`{name}` is not supported yet", path.span, help=help)
                 old = settings.get(name)
                 if old is not None and old.key.layer == key.layer:
                     other = (Secondary(old.span, "first here"),)
@@ -210,6 +215,8 @@ class StudyReader:
 
 
 def _known_key(word: str) -> str:
+    if word in _WORDS:
+        return f"write `{word} NAME`, without `=`"
     known = [*_KEYS, *_LATER_KEYS, *_WORDS]
     limit = nearest(word, _BUDGET)
     if nearest(word, known) is None and limit is not None:

@@ -31,11 +31,11 @@ _VARIABLE = re.compile(r"\{([A-Za-z_][A-Za-z0-9_]*)\}")
 
 @dataclass(slots=True)
 class StudyValues:
-    """`resolve_target` makes the folder that `Mmar("...")` names absolute, from the file it is written in."""
+    """`resolve_target` makes the folder that `Mmar("...")` names absolute, from the file it is written in; None if there is none."""
 
     expressions: Expressions
     variables: Mapping[str, ir.Value]
-    resolve_target: Callable[[str, str], str]
+    resolve_target: Callable[[str, str], str | None]
 
     def read(self, key: str, value: ast.Expr, file: str) -> object:
         """The value of `key`, checked. Fault AM199 or AM40x."""
@@ -177,8 +177,17 @@ class StudyValues:
         if call.callee == "Command":
             self._check_places(text, span)
         if call.callee == "Mmar":
-            text = self.resolve_target(text, file)
+            text = self._mmar(text, file, span)
         return ir.Spec(call.callee, {argument: text})
+
+    def _mmar(self, text: str, file: str, span: Span) -> str:
+        folder = self.resolve_target(text, file)
+        if folder is None:
+            raise Fault("AM305", f"there is no folder `{text}`", span)
+        if "train" not in self.expressions.places.root.entries:
+            help = f'name it as the base: `use "{text.rstrip("/")}/config/config_train.json"`'
+            raise Fault("AM405", "this program has no training configuration for an MMAR to run", span, help=help)
+        return folder
 
     def _check_places(self, template: str, span: Span) -> None:
         """`{model.depth}` in a command is a place of the configuration; other braces are the shell's."""

@@ -10,12 +10,13 @@ Codes: AM203 unknown argument, AM209 tags and aliases; see `search_items.py` for
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import replace
 
-from ..ast import AttrStep, Bind, Expr, Let, Lit, Name, NameStep, Path, Statement, Step, TupleExpr
+from ..ast import AttrStep, Bind, Expr, Let, Lit, Name, NameStep, Path, Range, Statement, Step, TupleExpr
 from ..diagnostics import Secondary, did_you_mean, nearest
 from ..source import Span
 from .components import ComponentReader, Site
-from .json_tree import JsonArray, JsonNode, JsonObject, kind_of, text_of
+from .json_tree import JsonArray, JsonNode, JsonObject, JsonScalar, kind_of, text_of
 from .search_items import ArgRef, SearchItem, read_item, read_range
 
 SEARCHABLE_ATTRIBUTES = ("disabled",)
@@ -54,6 +55,7 @@ class SearchReader:
             if apply is not None:
                 self._note_apply(site, apply)
         self._apply()
+        self._start_switches()
         return self.statements
 
     def _items(self, node: JsonNode) -> list[SearchItem]:
@@ -219,6 +221,29 @@ class SearchReader:
                 help = f'take it somewhere with `"apply": {{"argument": "{name}"}}`'
                 self.reader.warn("AM209", message, self.declared[name], "unused tag", help)
 
+    def _start_switches(self) -> None:
+        """Tags that only switch components start as these stand in the file, where that is one of the choices.
+
+        Two losses that exclude each other both stand there enabled: then the first choice is the start.
+        """
+        for number, statement in enumerate(self.statements):
+            if not isinstance(statement, Let) or statement.bind.given is not None or statement.bind.search is None:
+                continue
+            steps = [path.steps[0] for path in statement.bind.targets]
+            own = [self._switch(step.name) if isinstance(step, NameStep) else None for step in steps]
+            for choice in statement.bind.search.alternatives:
+                if isinstance(choice, Range) or None in own:
+                    break
+                values = choice.items if isinstance(choice, TupleExpr) else (choice,)
+                if [value.value if isinstance(value, Lit) else None for value in values] == own:
+                    self.statements[number] = replace(statement, bind=replace(statement.bind, given=choice))
+                    break
+
+    def _switch(self, tag: str) -> bool | None:
+        """Whether the components that `tag` switches stand disabled in the file; None unless there is one answer."""
+        answers = {_stands_disabled(site, key) for site, key, name, _, _ in self.readers if name == tag}
+        return answers.pop() if len(answers) == 1 else None
+
     # -- statements -----------------------------------------------------------------------------------------------------
 
     def _fresh(self, base: str) -> str:
@@ -273,6 +298,18 @@ class SearchReader:
 
 def _step(name: str, is_attribute: bool, span: Span) -> Step:
     return AttrStep(name, span) if is_attribute else NameStep(name, span)
+
+
+def _stands_disabled(site: Site, key: str) -> bool | None:
+    if key != "@disabled":
+        return None
+    match site.owner.get("disabled"):
+        case None:
+            return False
+        case JsonScalar(bool() as value):
+            return value
+        case _:
+            return None
 
 
 def _text(step: Step) -> str:

@@ -330,7 +330,9 @@ class _Decision:
         state = self.state
         room = ending.room(state)
         hopeless = state.controller_waits and (not state.fixed_order or state.shown == len(state.order))
-        free = sum(worker.free(self.now) for worker in state.workers)
+        # What was recommended and waits, for the other agents to connect for example, is for these workers already: a controller
+        # that is asked early answers without the outcomes that it could have had.
+        free = sum(worker.free(self.now) for worker in state.workers) - len(state.waiting) - len(state.retry)
         if state.asking:
             return
         if state.exhausted or hopeless or room == 0:

@@ -107,7 +107,7 @@ class LiveTable:
             case events.Progressed(job, text, fraction):
                 return self._progress(job, text, fraction, now)
             case events.JobRetried(job, fence, cause, message):
-                return f"{job} is tried again (attempt {fence}): {cause}{f': {message}' if message else ''}"
+                return f"{job} attempt {fence} does not count ({cause}{f': {message}' if message else ''}); it will run again"
             case events.JobEnded(job):
                 row = self._running.pop(job, None)
                 if row is not None:

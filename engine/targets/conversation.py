@@ -26,6 +26,7 @@ _TERM_GRACE_S: Final = 10.0
 _CHUNK: Final = 64 * 1024
 _MAX_LINE: Final = 64 * 1024
 _TAIL_BYTES: Final = 4096
+_MAX_QUOTE: Final = 300
 
 
 @runtime_checkable
@@ -60,8 +61,10 @@ class Conversation:
             if before is not None:
                 signal.signal(signal.SIGTERM, before)
         if code != 0 and self._kill_at is None:
-            cause, message = cause_of_status(code, self._tail.decode(errors="replace"))
-            raise JobError(cause, f"the command failed: {message}")
+            tail = self._tail.decode(errors="replace")
+            cause, message = cause_of_status(code, tail)
+            last = next((line.strip() for line in reversed(tail.splitlines()) if line.strip()), "")
+            raise JobError(cause, f"the command failed: {message}{': ' + last[:_MAX_QUOTE] if last else ''}")
         return self._final or None
 
     def _converse(self) -> None:

@@ -23,7 +23,8 @@ def cause_of_status(code: int | None, tail: str, oom_kills: int = 0) -> tuple[Ca
     if code is None:
         return "lost", "the job's process is gone and left no result"
     if code >= 0:
-        return cause_of_text(tail), f"it ended with exit code {code}"
+        early = " before it gave a result" if code == 0 else ""
+        return cause_of_text(tail), f"it ended with exit code {code}{early}"
     try:
         name = signal.Signals(-code).name
     except ValueError:
@@ -73,12 +74,19 @@ def cause_of_exception(error: BaseException) -> tuple[Cause, str]:
 
 
 def describe(error: BaseException) -> str:
+    """One text that any terminal and any encoding can take."""
     if isinstance(error, AutoMLError):
-        return str(error)[:_MESSAGE_LIMIT]
-    if isinstance(error, SystemExit):
-        return f"it ended with exit code {error.code}" if isinstance(error.code, int) else str(error.code)[:_MESSAGE_LIMIT]
-    text = str(error).strip()
-    return (f"{type(error).__name__}: {text}" if text else type(error).__name__)[:_MESSAGE_LIMIT]
+        text = str(error)
+    elif isinstance(error, SystemExit):
+        text = f"it ended with exit code {error.code}" if isinstance(error.code, int) else str(error.code)
+    else:
+        said = str(error).strip()
+        text = f"{type(error).__name__}: {said}" if said else type(error).__name__
+    return "".join(char if char.isprintable() or char in "\n\t" else _escaped(char) for char in text[:_MESSAGE_LIMIT])
+
+
+def _escaped(char: str) -> str:
+    return char.encode("unicode_escape").decode("ascii")
 
 
 def _chain(error: BaseException) -> Iterator[BaseException]:

@@ -374,7 +374,7 @@ REAL = {
         "train.optimizer.Novograd.@disabled = mySearchOptimizer2",
     ],
     "trn_autoML_Transform.json": [
-        "let myTransformDisable ~ true | false @transform",
+        "let myTransformDisable = false ~ true | false @transform",
         "train.pre_transforms.RandGaussianNoised.@disabled ~ true | false @transform",
         "train.pre_transforms.RandFlipd.@disabled = myTransformDisable",
         "train.pre_transforms.RandShiftIntensityd.@disabled = myTransformDisable",

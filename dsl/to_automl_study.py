@@ -1,0 +1,93 @@
+"""`ir.Study` -> `study "name" { ... }`."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Collection
+from pathlib import Path
+
+from . import ast, ir
+from .source import NOWHERE
+from .to_automl_exprs import literal, name
+from .to_automl_places import name_step
+
+_WORD = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+_UNITS = (("d", 86400.0), ("h", 3600.0), ("min", 60.0))
+
+
+def study_section(study: ir.Study, taken: Collection[str], folder: Path | None) -> ast.Section | None:
+    """None for a study that says nothing. `taken`: names of the configuration; `folder`: where the text will stand."""
+    body: list[ast.Statement] = []
+    if study.target is not None:
+        body.append(_set("target", _target(study.target, folder)))
+    for objective in study.objectives:
+        plain = _WORD.fullmatch(objective.metric) and objective.metric not in taken
+        metric: ast.Expr = name(objective.metric) if plain else ast.Lit(objective.metric, NOWHERE)
+        body.append(ast.Objective(objective.direction, metric, NOWHERE))
+    limits = _limits(study.budget)
+    if limits:
+        body.append(ast.Section(ast.Path((name_step("budget"),), NOWHERE), None, limits, NOWHERE))
+    if study.controller != ir.Spec("Auto"):
+        body.append(_set("controller", call(study.controller.name, study.controller.args)))
+    if study.workers:
+        body.append(_set("workers", _list([_worker(worker) for worker in study.workers])))
+    if study.seed:
+        body.append(_set("seed", literal(study.seed)))
+    if study.order != "arrival":
+        body.append(_set("order", literal(study.order)))
+    if not study.baseline:
+        body.append(_set("baseline", literal(False)))
+    if study.keep is not None:
+        body.append(_set("keep", literal(study.keep)))
+    if study.out is not None:
+        body.append(_set("out", literal(study.out)))
+    if not body and not study.name:
+        return None
+    return ast.Section(ast.Path((name_step("study"),), NOWHERE), study.name or None, tuple(body), NOWHERE)
+
+
+def call(callee: str, args: dict[str, ir.Value]) -> ast.Call:
+    return ast.Call(callee, tuple(_set(key, literal(value)) for key, value in args.items()), NOWHERE, NOWHERE)
+
+
+def _set(key: str, value: ast.Expr) -> ast.Bind:
+    return ast.Bind((ast.Path((name_step(key),), NOWHERE),), value, False, None, None, (), None, NOWHERE)
+
+
+def _list(values: list[ast.Expr]) -> ast.ListExpr:
+    return ast.ListExpr(tuple(ast.Item(value, None, NOWHERE) for value in values), NOWHERE)
+
+
+def _target(target: ir.Spec, folder: Path | None) -> ast.Call:
+    value = next(iter(target.args.values()), None)
+    if target.name in ("Mmar", "Bundle") and isinstance(value, str) and folder is not None and Path(value).is_absolute():
+        value = os.path.relpath(value, folder.resolve())
+    return ast.Call(target.name, (ast.Positional(literal(value), None, NOWHERE),), NOWHERE, NOWHERE)
+
+
+def _limits(budget: ir.Budget) -> tuple[ast.Bind, ...]:
+    out: list[ast.Bind] = []
+    if budget.trials is not None:
+        out.append(_set("trials", literal(budget.trials)))
+    for key, seconds in (("time", budget.time_s), ("job_time", budget.job_time_s)):
+        if seconds is not None:
+            out.append(_set(key, _time(seconds)))
+    if budget.target is not None:
+        out.append(_set("target", literal(budget.target)))
+    if budget.patience is not None:
+        out.append(_set("patience", literal(budget.patience)))
+    return tuple(out)
+
+
+def _time(seconds: float) -> ast.Quantity:
+    for unit, size in _UNITS:
+        if seconds >= size and seconds % size == 0:
+            return ast.Quantity(seconds / size, unit, NOWHERE)
+    return ast.Quantity(seconds, "s", NOWHERE)
+
+
+def _worker(worker: ir.Worker) -> ast.Expr:
+    if worker.gpus:
+        return literal(list(worker.gpus))
+    return ast.Call("cpu", (ast.Positional(literal(worker.threads), None, NOWHERE),), NOWHERE, NOWHERE)
