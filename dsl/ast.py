@@ -103,11 +103,12 @@ class IfElse:
 
 @dataclass(frozen=True, slots=True)
 class Item:
-    """A list item: a value or a search, with an optional `when` guard."""
+    """A list item: a value or a search, with an optional `when` guard. `given`: the baseline of a search, `0.5 ~ 0.0..1.0`."""
 
     value: Expr | Domain
     guard: Expr | None
     span: Span
+    given: Expr | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -74,14 +74,20 @@ class Plans:
 
     def reads(self, expr: ir.Expr) -> tuple[ParamId, ...]:
         """The parameters that `expr` reads, each once."""
-        key = id(expr)
-        if key not in self._reads:
-            self._kept.append(expr)
-            if isinstance(expr, (ir.ParamRef, ir.IsAlt)):
-                self._reads[key] = (expr.param,) if expr.param in self.params else ()
-            else:
-                self._reads[key] = tuple(dict.fromkeys(id for child in children(expr) for id in self.reads(child)))
-        return self._reads[key]
+        waiting = [expr]
+        while waiting:  # not recursive: a condition may be thousands of `and` long
+            node = waiting[-1]
+            parts = () if id(node) in self._reads else children(node)
+            missing = [part for part in parts if id(part) not in self._reads]
+            if missing:
+                waiting += missing
+                continue
+            waiting.pop()
+            if id(node) not in self._reads:
+                self._kept.append(node)
+                own = [node.param] if isinstance(node, (ir.ParamRef, ir.IsAlt)) and node.param in self.params else []
+                self._reads[id(node)] = tuple(dict.fromkeys([*own, *(name for part in parts for name in self._reads[id(part)])]))
+        return self._reads[id(expr)]
 
     def _make_table(self, expr: ir.Expr) -> tuple[tuple[ParamId, ...], Column] | None:
         ids = self.reads(expr)

@@ -25,7 +25,7 @@ from .evaluate import Undefined
 from .ir import ParamId, Point, Program, Value
 
 #: Rows that are worked on together: their columns stay in the processor's cache.
-_BLOCK = 16_384
+_BLOCK = 32_768
 
 #: A matrix with NaN for what is inactive; a column per parameter; or points.
 Candidates: TypeAlias = "NDArray[np.floating] | NDArray[np.integer] | Mapping[ParamId, Array] | Sequence[Point]"
@@ -113,7 +113,7 @@ class Columns:
             out += part
         return out
 
-    def _rows(self, rows: slice) -> Sequence[Array]:
+    def _rows(self, rows: slice) -> Array | list[Array]:
         """A column of some rows for each parameter."""
         if isinstance(self._raw, np.ndarray):
             return np.ascontiguousarray(self._raw[rows].T)

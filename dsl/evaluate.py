@@ -15,7 +15,7 @@ from . import ir
 from .ir import Point, Program, Value
 
 _MAX_LIST = 100_000
-MAX_WORK = 1_000_000
+MAX_WORK = 250_000
 TOO_MUCH_WORK = f"more than {MAX_WORK} steps to count through"
 _MAX_INT_BITS = 64
 
@@ -276,11 +276,28 @@ def _read(param: str, slot: int, here: Assignment) -> Value:
 def evaluate(expr: ir.Expr, here: Assignment, local: Mapping[str, Value] | None = None) -> Value:
     """The value of `expr` at `here`. Raises Undefined and nothing else."""
     try:
-        return _evaluate(expr, here, local or {}, _Work())
+        value = _evaluate(expr, here, local or {}, _Work())
+        if isinstance(value, (list, dict)) and _is_large(value):
+            raise ValueError(f"a list of more than {_MAX_LIST} values, those of lists inside it counted")
+        return value
     except (ArithmeticError, TypeError, ValueError, LookupError) as error:
         raise Undefined(str(error) or type(error).__name__) from error
     except RecursionError:
         raise Undefined("the expression is nested too deeply") from None
+
+
+def _is_large(value: list[Value] | dict[str, Value]) -> bool:
+    """One list may stand in a value many times: what counts is its size written out."""
+    pending: list[Value] = [value]
+    count = 0
+    while pending:
+        inside = pending.pop()
+        items = list(inside.values()) if isinstance(inside, dict) else inside if isinstance(inside, list) else []
+        count += len(items)
+        if count > _MAX_LIST:
+            return True
+        pending += [item for item in items if isinstance(item, (list, dict))]
+    return False
 
 
 class _Work:
@@ -336,7 +353,9 @@ def _evaluate(expr: ir.Expr, here: Assignment, local: Mapping[str, Value], work:
             work.spend(len(over))
             scopes = ({**local, name: item} for item in over)
             return [
-                _evaluate(body, here, scope, work) for scope in scopes if condition is None or _truth(_evaluate(condition, here, scope, work))
+                _evaluate(body, here, scope, work)
+                for scope in scopes
+                if condition is None or _truth(_evaluate(condition, here, scope, work))
             ]
         case ir.IndexOf(base, index):
             return _index(_evaluate(base, here, local, work), _evaluate(index, here, local, work))

@@ -36,6 +36,6 @@ def format_text(text: str) -> str:
     """As `format_source`, for a text that is known to parse."""
     statements, end = read(text)
     formatted = lay_out(statements, end)
-    if spelled(formatted) != spelled(text):
+    if spelled(read(formatted)[0]) != spelled(statements):
         raise AutoMLError("the formatted text would mean something else, so nothing was changed; please report this file")
     return formatted

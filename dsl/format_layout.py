@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from itertools import pairwise
 
 from .format_tokens import Comment, Group, Node, Statement, Word, first_word, flat, joined, last_word
 from .words import word_set
@@ -56,7 +57,9 @@ def lay_out(statements: Sequence[Statement], end: Sequence[Comment]) -> str:
     out: list[str] = []
     for line in [*lines, last]:
         for comment in line.above:
-            out += ["", " " * line.above_indent + comment.text] if comment.blank_before else [" " * line.above_indent + comment.text]
+            out += (
+                ["", " " * line.above_indent + comment.text] if comment.blank_before else [" " * line.above_indent + comment.text]
+            )
         if line is not last:
             out += [""] if line.blank else []
             out.append(" " * line.indent + line.text + (f"  {line.trailing}" if line.trailing else ""))
@@ -67,7 +70,7 @@ def _line(found: Sequence[Word], indent: int, suffix: str = "") -> Line:
     """`found` on one line; comments from its middle go above it."""
     first, last = found[0], found[-1]
     above = list(first.above)
-    for before, word in zip(found, found[1:], strict=False):
+    for before, word in pairwise(found):
         if before.trailing:
             above.append(Comment(before.trailing, False))
         above += [Comment(comment.text, False) for comment in word.above]
@@ -279,7 +282,7 @@ def _is_forced(nodes: Sequence[Node], level: int) -> bool:
         return True
     for each in range(max(level, 1), len(_LEVELS)):
         parts = _split(nodes, each)
-        for before, part in zip(parts, parts[1:], strict=False):
+        for before, part in pairwise(parts):
             if last_word(before).trailing or first_word(part).above:
                 return True
     return False

@@ -81,12 +81,9 @@ def read(text: str) -> tuple[list[Statement], list[Comment]]:
     return _Reader(found).statements(), end
 
 
-def spelled(text: str) -> list[tuple[str, str]]:
-    """What the grammar makes of a file: its words, without the commas that only end a broken list."""
-    out: list[tuple[str, str]] = []
-    for statement in _Reader(_words(text)[0]).statements():
-        out += _spelled(statement)
-    return out
+def spelled(statements: Sequence[Statement]) -> list[tuple[str, str]]:
+    """What the grammar makes of them: their words, without the commas that only end a broken list."""
+    return [each for statement in statements for each in _spelled(statement)]
 
 
 def _spelled(statement: Statement) -> Iterator[tuple[str, str]]:

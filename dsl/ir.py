@@ -15,6 +15,10 @@ from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 import msgspec
 
+if TYPE_CHECKING:
+    import ConfigSpace
+    import optuna
+
 #: What a configuration value can be once it is data: JSON's types. (msgspec cannot decode a recursive alias, so it sees Any.)
 if TYPE_CHECKING:
     Value: TypeAlias = "None | bool | int | float | str | list[Value] | dict[str, Value]"
@@ -321,6 +325,59 @@ class Program(msgspec.Struct, frozen=True):
             if param.id == id:
                 return param
         raise KeyError(id)
+
+    # -- for programs that embed this one; the work is done in `sampling.py`, `embed.py` and `configspace.py`, loaded when needed --
+
+    def sample(self, n: int, seed: int = 0) -> list[dict[ParamId, int | float]]:
+        """`n` allowed points, drawn from the prior: parameter id -> alternative index or number, active parameters only.
+
+        The first ones do not depend on `n`. InputError if a `require` leaves nothing to draw.
+        """
+        from .sampling import sample
+
+        return sample(self, n, seed)
+
+    def resolve(self, sample: Point | None = None) -> dict[str, Value]:
+        """The concrete configuration of a sample (None: the baseline) as plain data, components as `{"_target_": class, ...}`.
+
+        InputError, with the reason, if the sample is not allowed.
+        """
+        from .embed import resolve
+
+        return resolve(self, sample)
+
+    def labelled(self, sample: Point) -> dict[ParamId, int | float | str]:
+        """A sample for people: the label of each alternative in place of its index."""
+        from .embed import labelled
+
+        return labelled(self, sample)
+
+    def to_optuna(self, trial: optuna.trial.BaseTrial) -> dict[ParamId, int | float]:
+        """A sample that an Optuna trial suggests, parameter by parameter; TrialPruned if a `require` forbids it."""
+        from .embed import to_optuna
+
+        return to_optuna(self, trial)
+
+    def to_configspace(self) -> ConfigSpace.ConfigurationSpace:
+        """The same space for ConfigSpace (an optional dependency). InputError naming what that library cannot say."""
+        from .configspace import to_configspace
+
+        return to_configspace(self)
+
+    def to_automl(self) -> str:
+        """The program as one `.automl` text, layers resolved, with this digest. InputError for what no single text says."""
+        from .to_automl import to_automl
+
+        return to_automl(self)
+
+    def to_legacy(self, mode: Literal["strict", "lower"] = "strict") -> dict[str, Value]:
+        """The configuration and its searches as a Clara training config. InputError names all that Clara's JSON cannot say.
+
+        `lower`: integers, steps and log scales become lists and grids of values.
+        """
+        from .legacy.convert import to_legacy
+
+        return to_legacy(self, mode=mode)
 
     def to_bytes(self) -> bytes:
         """msgpack, for the journal."""

@@ -57,16 +57,19 @@ def load(path: str | Path, *, sets: Sequence[tuple[str, str]] = (), variables: M
     return check(path, sets=sets, variables=variables).unwrap()
 
 
-def parse(text: str, *, name: str = "<text>") -> Program:
-    """The program in `text`; a name that ends in `.json` selects that reader. Raises ProgramError."""
-    return check_text(text, name=name).unwrap()
+def parse(text: str, *, name: str = "<text>", variables: Mapping[str, Value] | None = None) -> Program:
+    """The program in `text`; a name that ends in `.json` selects that reader. `variables`: what `{x}` means.
+
+    Raises ProgramError.
+    """
+    return check_text(text, name=name, variables=variables).unwrap()
 
 
-def check_text(text: str, *, name: str = "<text>") -> Checked:
+def check_text(text: str, *, name: str = "<text>", variables: Mapping[str, Value] | None = None) -> Checked:
     """As `parse`, with every diagnostic, warnings included."""
     reading = _Reading(Path.cwd())
     reading.main(Source(name, text), Path.cwd() / Path(name).name, Path(name).suffix == ".json", require_edition=False)
-    return reading.finish(Path.cwd(), {})
+    return reading.finish(Path.cwd(), variables or {})
 
 
 def check(
@@ -193,10 +196,14 @@ class _Reading:
             module, found = parse_module(source, require_edition=require_edition)
             self.diagnostics += found
             if len(self.stack) == 1:
-                self.mmars += [path.parent / name for name in _named_mmars(module)]
+                self.mmars += [path.parent / name for name in _named_mmars(module) if _is_folder(path.parent / name)]
+                for root in self.mmars:
+                    self._environment(root / "config" / "environment.json", root / "config" / "environment.json")
             for statement in module.body:
                 if isinstance(statement, ast.Use):
                     self._use(statement, source, path)
+            if len(self.stack) == 1 and path.is_file():
+                self._environment(path.parent / "environment.json", Path(source.name).parent / "environment.json")
             self.layers.append(Layer(module))
         self.stack.pop()
 
@@ -297,6 +304,8 @@ class _Reading:
         if self.failed:
             return self._checked(None)
         root = self.base_target.args["path"] if self.base_target is not None else None
+        if root is None and self.mmars:
+            root = str(self.mmars[0].resolve())
         defaults: dict[str, Value] = {} if root is None else {"MMAR_ROOT": root}
         first_level = self.first_level()
         outer = variables.outer_variables(settings, self.environment, first_level, os.environ, defaults)
@@ -348,6 +357,13 @@ def _mmar_root(path: Path) -> Path | None:
     """The MMAR that a config file belongs to: the folder above its `config/`."""
     resolved = path.resolve()
     return resolved.parent.parent if resolved.suffix == ".json" and resolved.parent.name == "config" else None
+
+
+def _is_folder(path: Path) -> bool:
+    try:
+        return path.is_dir()
+    except OSError:  # a name that no folder can have
+        return False
 
 
 def _is_inside(path: Path, folders: Iterable[Path]) -> bool:

@@ -310,5 +310,6 @@ def _argument(arg: ast.Positional | ast.Bind | ast.Let, indent: int | None = Non
 def _item(item: ast.Item, indent: int | None = None) -> str:
     guard = "" if item.guard is None else f" when {_flat(item.guard, _ANY)}"
     if isinstance(item.value, ast.Domain):
-        return f"~ {print_domain(item.value)}{guard}"
+        given = "" if item.given is None else f"{_flat(item.given, _ANY)} "
+        return f"{given}~ {print_domain(item.value)}{guard}"
     return (_flat(item.value, _ANY) if indent is None else _expr(item.value, _ANY, indent)) + guard

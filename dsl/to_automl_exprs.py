@@ -10,6 +10,7 @@ import msgspec
 from automl_run.errors import InputError
 
 from . import ast, ir
+from .elaborate.constants import equal as same_value
 from .elaborate.logic import fold
 from .source import NOWHERE
 from .to_automl_places import Homes, Place, short
@@ -153,15 +154,15 @@ class Names:
             case _:
                 return None
 
-    def _choice_test(
-        self, param: ir.Param, slot: int, nodes: tuple[ir.ConfigNode, ...], right: tuple[str, str]
-    ) -> ir.Expr | None:
+    def _choice_test(self, param: ir.Param, slot: int, nodes: tuple[ir.ConfigNode, ...], right: tuple[str, str]) -> ir.Expr | None:
         if not isinstance(param.domain, ir.Choice):
             return None
         kind, wanted = right
         if kind == "class":
             cls, _, index = wanted.partition("[")
-            hits = [at for at, inside in enumerate(nodes) if isinstance(inside, ir.Component) and cls in (inside.cls, short(inside.cls))]
+            hits = [
+                at for at, inside in enumerate(nodes) if isinstance(inside, ir.Component) and cls in (inside.cls, short(inside.cls))
+            ]
             if index:
                 hits = hits[int(index.rstrip("]")) :][:1]
         else:
@@ -283,4 +284,4 @@ def _choice_nodes(node: ir.ConfigNode | None, param: str) -> tuple[ir.ConfigNode
             return ()
 
 
-__all__ = ["Names", "Scope", "Unwritable", "literal", "name", "same", "steps_expr"]
+__all__ = ["Names", "Scope", "Unwritable", "literal", "name", "same", "same_value", "steps_expr"]

@@ -175,6 +175,8 @@ class Homes:
         self.lets: dict[str, Group] = {}
         #: id of each component -> its place
         self.components: dict[str, Place] = {}
+        #: id of each place whose search has components or ranges among its alternatives -> what stands there
+        self.choices: dict[str, ir.ChoiceNode] = {}
         self._candidates: dict[str, dict[int, list[Place]]] = defaultdict(lambda: defaultdict(list))
         self._foreign: dict[str, list[ir.ChoiceNode]] = defaultdict(list)
         for key, node in program.config.entries.items():
@@ -207,6 +209,7 @@ class Homes:
                 targets = self.params[param].targets if param in self.params else ()
                 if place.path in targets and self._fits(param, place):
                     self._note(param, targets.index(place.path), place)
+                    self.choices[place.id] = node
                     for inside, at in zip(nodes, alternatives(place, param, nodes), strict=True):
                         self._visit(inside, at)
                 else:
@@ -282,7 +285,7 @@ class Homes:
         group = Group(self.params[id], section, names, owner)
         self.lets[id] = group
         for node in self._foreign.get(id, []):
-            slot = _slot_of(node, self.params[id])
+            slot = slot_of(node, self.params[id])
             if slot in group.trees:
                 continue
             group.trees[slot] = node
@@ -338,7 +341,7 @@ def _ranges(params: dict[str, ir.Param]) -> dict[str, dict[int, ir.Param]]:
     return out
 
 
-def _slot_of(node: ir.ChoiceNode, param: ir.Param) -> int:
+def slot_of(node: ir.ChoiceNode, param: ir.Param) -> int:
     """Which of the names of a grouped `let` this is: the one whose values are called like the alternatives."""
     if not isinstance(param.domain, ir.Choice):
         return 0

@@ -357,6 +357,11 @@ class Transformer:
             self._checks.search(value, 1)
         return ast.Item(value, _condition(guard), span)
 
+    def _item_from(self, children: Children, span: Span) -> ast.Item:
+        given, domain, guard = children
+        self._checks.search(domain, 1)
+        return ast.Item(domain, _condition(guard), span, given)
+
     def _comprehension(self, children: Children, span: Span) -> ast.Comprehension:
         body, name, iterable, condition = children
         return ast.Comprehension(body, str(name), iterable, condition, span)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import shutil
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -79,7 +79,7 @@ def run_study(program: Program, options: RunOptions, observer: Observer = silent
     folder, run_id = run_folder.create(out, options.run_id, program.study.name or _stem(program))
     started = facts.RunStarted(run_id, program.digest, program.to_bytes(), steady_clock()())
     store = Journal.create(folder.path, [started])
-    with contextlib.closing(store):
+    with contextlib.closing(store), _resumable(folder.path):
         state = apply(State(), started)
         return _run(program, options, observer, folder, store, state, controller, target, _name(specs, ()), None, warnings)
 
@@ -111,7 +111,8 @@ def resume_study(folder: Path, options: RunOptions, observer: Observer = silent,
         else:
             specs, warnings = settle_workers(options.workers or stored.study.workers)
         place = RunFolder(folder)
-        return _run(stored, options, observer, place, store, state, controller, target, _name(specs, before), trials, warnings)
+        with _resumable(place.path):
+            return _run(stored, options, observer, place, store, state, controller, target, _name(specs, before), trials, warnings)
 
 
 def read_run(folder: Path) -> dict[str, Any]:
@@ -185,6 +186,22 @@ def _run(
         trace.close()
         shutil.rmtree(sockets, ignore_errors=True)
         (folder.path / run_folder.ENDPOINT).unlink(missing_ok=True)
+
+
+@contextlib.contextmanager
+def _resumable(folder: Path) -> Iterator[None]:
+    """Whatever ends the run from here on, its journal is there: the message says how to go on."""
+    how = f"\n  go on with it:  automl-run resume {folder}"
+    try:
+        yield
+    except KeyboardInterrupt:
+        # Before or after the scheduler, which takes signals otherwise.
+        raise KeyboardInterrupt(f"interrupted{how}") from None
+    except JournalError as error:
+        raise JournalError(f"{error}{how}") from error
+    except OSError as error:
+        # A full disk, a lost mount.
+        raise RunError(f"the run broke off: {error}{how}") from error
 
 
 def _sweep(folder: RunFolder) -> None:

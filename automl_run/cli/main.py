@@ -18,6 +18,11 @@ from automl_run.errors import AutoMLError, InputError, ProgramError
 #: subcommand -> what it does, in the order the help prints them. Each is `automl_run.cli.<name>.main(argv) -> exit code`.
 COMMANDS = {
     "check": "read a program, print its parameters or its mistakes",
+    "fmt": "put programs into the one layout",
+    "lint": "find what is allowed and hardly meant",
+    "convert": "write a program in the other language, Clara's JSON or .automl",
+    "diff": "tell what two programs mean differently",
+    "completion": "print the completion script of a shell",
     "lsp": "serve an editor that speaks the language server protocol",
     "resume": "go on with an interrupted run",
     "show": "print the table of a run, living or ended",
@@ -30,7 +35,7 @@ usage: automl-run FILE.automl [options]               run a search
        automl-run COMMAND ...
 
 commands:
-{chr(10).join(f"  {name:<8} {text}" for name, text in COMMANDS.items())}
+{chr(10).join(f"  {name:<10} {text}" for name, text in COMMANDS.items())}
 
 `automl-run run --help` lists the options of a run, `automl-run COMMAND --help` those of a command.
 """
@@ -62,6 +67,6 @@ def main(argv: Sequence[str] | None = None) -> int:
         # A full disk, a lost mount: the place says more than a traceback.
         print(f"error: {error}", file=sys.stderr)
         return 1
-    except KeyboardInterrupt:
-        print("interrupted", file=sys.stderr)
+    except KeyboardInterrupt as error:
+        print(str(error) or "interrupted", file=sys.stderr)
         return 130

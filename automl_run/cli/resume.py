@@ -32,7 +32,7 @@ def main(argv: Sequence[str]) -> int:
 
     folder = find_run(args.run, out=args.out, mmar=args.mmar)
     options = RunOptions(
-        workers=parse_workers(args.workers) if args.workers else None,
+        workers=parse_workers(args.workers) if args.workers is not None else None,
         trace=args.trace or "file",
         engine_trace=args.engine_trace,
         budget=dict(split_pair(pair) for pair in args.pairs),

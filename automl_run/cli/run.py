@@ -33,7 +33,7 @@ def main(argv: Sequence[str]) -> int:
     from automl_run.engine.report.table import final_table
     from automl_run.engine.run import RunOptions, run_study
 
-    workers = settings.workers if legacy else parse_workers(args.workers) if args.workers else None
+    workers = settings.workers if legacy else parse_workers(args.workers) if args.workers is not None else None
     trace = cast("TraceTo | None", args.trace or settings.trace)
     options = RunOptions(
         out=args.out,

@@ -30,8 +30,8 @@ from .tree import (
 _MAX_DEPTH = 64
 _MAX_ITEMS = 100_000
 _MAX_ALTERNATIVES = 10_000
-#: `def`s that use each other multiply
-_MAX_VALUES = 300_000
+#: `def`s that use each other multiply.
+_MAX_STAMPED = 50_000
 
 
 def is_component(callee: str) -> bool:
@@ -45,7 +45,7 @@ class Expander:
     places: Places
     layer: int = 0
     depth: int = 0
-    made: int = 0
+    stamped: int = 0
     stamping: list[str] = field(default_factory=list)
 
     # -- values -----------------------------------------------------------------------------------------------------------
@@ -67,10 +67,10 @@ class Expander:
 
     def value(self, expr: ast.Expr, scope: Scope | None, home: Slot | None) -> Tree:
         self.depth += 1
-        self.made += 1
+        self.stamped += bool(self.stamping)
         try:
-            if self.made > _MAX_VALUES:
-                raise Fault("AM304", f"a program has at most {_MAX_VALUES} values, those of its `def`s written out", expr.span)
+            if self.stamped > _MAX_STAMPED:
+                raise Fault("AM304", f"the `def`s of this program stand for more than {_MAX_STAMPED} values", expr.span)
             if self.depth > _MAX_DEPTH:
                 raise Fault("AM302", f"nested more than {_MAX_DEPTH} levels deep", expr.span)
             return self._value(expr, scope, home)
@@ -125,7 +125,7 @@ class Expander:
     def _item(self, item: ast.Item, scope: Scope | None) -> Slot:
         slot = Slot("item", item.span)
         if isinstance(item.value, ast.Domain):
-            self.search((slot,), item.value, scope, (), item.span, guard=item.guard)
+            self.search((slot,), item.value, scope, (), item.span, given=item.given, guard=item.guard)
         else:
             slot.binding = self.bind(slot, item.value, scope, item.span, item.guard)
         return slot

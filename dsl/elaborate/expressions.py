@@ -12,7 +12,7 @@ from ..diagnostics import did_you_mean, nearest
 from ..evaluate import FUNCTIONS, Undefined
 from ..source import Span
 from .expand import is_component
-from .logic import Known, conjunction, conjuncts, fold, follows, is_false, is_true, negation
+from .logic import Known, beyond, conjunction, conjuncts, fold, follows, is_false, is_true, negation
 from .places import Places, chain
 from .tree import Binding, Comp, Fault, Leaf, Map, RangeTree, Scope, Seq, Slot, Tree, Variable, later
 
@@ -227,10 +227,11 @@ class Expressions:
                 raise Fault("AM101", f"`{slot.name}` has no value", span)
             return self._binding(slot, slot.binding, span, reading)
 
-    def _binding(self, slot: Slot, binding: Binding, span: Span, reading: Reading) -> ir.Expr:
+    def _binding(self, slot: Slot, binding: Binding, span: Span, reading: Reading, excluded: Known = ()) -> ir.Expr:
+        """`excluded`: what holds since the bindings above did not apply."""
         if binding.guard is None:
             return self._bound(slot, binding, span, reading)
-        guard = self.sites.guard(slot, binding)
+        guard = beyond(excluded, self.sites.guard(slot, binding))
         if is_true(guard):
             return self._bound(slot, binding, span, reading)
         if reading.mode == "const" and not is_false(guard):
@@ -241,9 +242,10 @@ class Expressions:
             reading = self._need(guard, slot, span, reading)
             return self._bound(slot, binding, span, reading)
         if is_false(guard):
-            return self._binding(slot, binding.below, span, reading)
+            return self._binding(slot, binding.below, span, reading, excluded)
         then = self._bound(slot, binding, span, reading.given(guard))
-        otherwise = self._binding(slot, binding.below, span, reading.given(negation(guard)))
+        others = (*excluded, *conjuncts(negation(guard)))
+        otherwise = self._binding(slot, binding.below, span, reading.given(negation(guard)), others)
         return fold(ir.IfElse(guard, then, otherwise))
 
     def demand(self, conditions: Iterable[ir.Expr], slot: Slot, span: Span, reading: Reading) -> None:

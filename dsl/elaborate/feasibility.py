@@ -19,7 +19,6 @@ _DRAWS = 20_000
 #: With many parameters fewer points are tried, so that a check stays quick; then nothing found is a warning only.
 _WORK = 400_000
 _CERTAIN = 5_000
-_COSTLY = 20
 
 
 def check(program: ir.Program, place: Callable[[str], Span], otherwise: Span) -> list[Diagnostic]:
@@ -39,8 +38,8 @@ def check(program: ir.Program, place: Callable[[str], Span], otherwise: Span) ->
         if because is None:
             break
         reasons[because] += 1
-        if TOO_MUCH_WORK in because:  # each costs as much as hundreds of others
-            draws -= draws // _COSTLY
+        if TOO_MUCH_WORK in because:  # it costs as much as a thousand others
+            draws -= draws // 3
     else:
         worst, count = reasons.most_common(1)[0]
         certain = draws >= _CERTAIN or not program.params

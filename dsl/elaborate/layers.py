@@ -15,7 +15,6 @@ from .expand import Expander, spread
 from .places import HasArgument, Places, component_of, section_key
 from .tree import Binding, Fault, Leaf, Map, Scope, Section, Seq, Slot, later
 
-
 _MAX_STEPS = 64
 
 
@@ -241,7 +240,8 @@ class _Builder:
             rest = rest.below
         if len({branch.span for branch in branches}) < len(branches):
             return  # `A() if c else B() if d else C()`, where the order does mean something
-        for branch in sorted(branches, key=lambda branch: _shape(branch.guard)):
+        # The plain condition first, `not` of it below: that is how two layers come out as well.
+        for branch in sorted(branches, key=lambda branch: (-_nots(branch.guard), _shape(branch.guard))):
             branch.below, rest = rest, branch
         slot.binding = rest
 
@@ -350,6 +350,14 @@ def _shape(node: object) -> str:
         return repr(node)
     parts = [_shape(getattr(node, item.name)) for item in fields(node) if not item.name.endswith("span")]
     return f"{type(node).__name__}({' '.join(parts)})"
+
+
+def _nots(node: object) -> int:
+    if isinstance(node, tuple):
+        return sum(_nots(item) for item in node)
+    if not is_dataclass(node):
+        return int(node in ("is not", "not in"))
+    return int(isinstance(node, ast.Unary) and node.op == "not") + sum(_nots(getattr(node, item.name)) for item in fields(node))
 
 
 def _starts(path: ast.Path, name: str) -> bool:

@@ -49,6 +49,8 @@ def fold(expr: ir.Expr) -> ir.Expr:
                 return then
             if is_false(condition):
                 return otherwise
+            if isinstance(condition, ir.Unary) and condition.op == "not":  # one form for both ways to say it
+                return ir.IfElse(condition.operand, otherwise, then)
             constant = isinstance(condition, ir.Lit)
         case ir.ListOf(items):
             constant = all(isinstance(item, ir.Lit) for item in items)
@@ -157,6 +159,12 @@ def follows(known: Known, wanted: ir.Expr) -> bool:
             return any(isinstance(fact, ir.IsAlt) and fact.param == param and not set(fact.alts) & set(alts) for fact in known)
         case _:
             return False
+
+
+def beyond(known: Known, wanted: ir.Expr) -> ir.Expr:
+    """What of `wanted` is left to ask where `known` holds."""
+    rest = [part for part in conjuncts(wanted) if not follows(known, part)]
+    return conjunction(rest) or TRUE
 
 
 def exclude(first: Known, second: Known) -> bool:

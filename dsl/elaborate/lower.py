@@ -7,9 +7,9 @@ from dataclasses import dataclass, field
 from .. import ir
 from ..diagnostics import Diagnostic
 from .expressions import Reading
-from .logic import Known, is_false, is_true, reads
+from .logic import Known, beyond, conjuncts, is_false, is_true, negation, reads
 from .places import chain
-from .sites import Sites, is_dead
+from .sites import Sites, is_dead, never_searched
 from .tree import Binding, Comp, Fault, Leaf, Map, RangeTree, Seq, Site, Slot, Tree, later
 
 
@@ -56,14 +56,23 @@ class Lowering:
     def _entries(self, entries: dict[str, Slot]) -> dict[str, ir.ConfigNode]:
         return {key: node for key, slot in entries.items() if (node := self.slot(slot)) is not None}
 
-    def _binding(self, slot: Slot, binding: Binding) -> ir.ConfigNode | None:
+    def _binding(self, slot: Slot, binding: Binding, known: Known = ()) -> ir.ConfigNode | None:
+        """`known`: what holds since the bindings above did not apply."""
         if binding.guard is None:
             return self._bound(slot, binding)
-        guard = self.sites.guard(slot, binding)
+        guard = beyond(known, self.sites.guard(slot, binding))
         if is_true(guard):
             return self._bound(slot, binding)
-        below = None if binding.below is None else self._binding(slot, binding.below)
-        return below if is_false(guard) else ir.Guarded(guard, self._bound(slot, binding), below)
+        if is_false(guard):
+            if binding.site is not None and binding.position == 0:
+                self.sites.warnings.append(never_searched(slot.path, binding.span))
+            return None if binding.below is None else self._binding(slot, binding.below, known)
+        excluded = (*known, *conjuncts(negation(guard)))
+        below = None if binding.below is None else self._binding(slot, binding.below, excluded)
+        here = self._bound(slot, binding)
+        if below is not None and isinstance(guard, ir.Unary) and guard.op == "not":
+            return ir.Guarded(guard.operand, below, here)  # one form for `a unless c else b` and `b if c else a`
+        return ir.Guarded(guard, here, below)
 
     def _bound(self, slot: Slot, binding: Binding) -> ir.ConfigNode:
         if binding.site is not None:

@@ -34,6 +34,10 @@ class Places:
         if base is None:
             return None
         start = self.name(base.id, scope, home)
+        if start is None or start is self.root.entries.get(base.id):
+            let, rest = self._section_let(base.id, steps)
+            if let is not None and let is not home:
+                return self.walk(let, rest, None) if rest else let
         if start is None and home is not None and home.name == base.id:
             help = f"a right side never means its own left side; name something else than `{base.id}`"
             raise Fault("AM121", f"`{base.id}` would depend on itself: {base.id} -> {base.id}", base.span, help=help)
@@ -42,6 +46,16 @@ class Places:
         if isinstance(start, Variable):
             return start if not steps else None
         return self.walk(start, steps, None) if steps else start
+
+    def _section_let(self, first: str, steps: Sequence[ast.Step]) -> tuple[Slot | None, Sequence[ast.Step]]:
+        """`train.roi` from outside the section: the `let roi` of the section `train`, and the steps after it."""
+        names = [first, *(_shown(step) for step in steps)]
+        for length in range(1, len(names)):
+            step = steps[length - 1]
+            found = self.lets.get((tuple(names[:length]), names[length])) if isinstance(step, ast.NameStep) else None
+            if found is not None:
+                return found, steps[length:]
+        return None, ()
 
     def name(self, name: str, scope: Scope | None, home: Slot | None) -> Slot | Variable | None:
         """What a bare name means in `scope`, innermost first."""
@@ -137,9 +151,9 @@ class Places:
         if hits:
             return hits[0]
         if slot is not None:
-            chosen = self._alternative(slot, step)
+            chosen = self._alternative(slot, step, index)
             if chosen is not None:
-                return chosen, 1
+                return chosen
             if create is None and isinstance(step, ast.AttrStep) and step.name == "disabled" and trees:
                 return _enabled(step.span), 1
         if create is not None and len(trees) == 1:
@@ -191,8 +205,8 @@ class Places:
                 return None
         return None if found is None else (found, 1)
 
-    def _alternative(self, slot: Slot, step: ast.Step) -> Slot | None:
-        """`model.UNet`: the alternative of that class, as a place of its own."""
+    def _alternative(self, slot: Slot, step: ast.Step, index: int | None) -> tuple[Slot, int] | None:
+        """`model.UNet`, `model.UNet[1]`: the alternative of that class, as a place of its own, and how many steps that takes."""
         wanted = step.name if isinstance(step, ast.NameStep) else None
         if isinstance(step, ast.IndexStep):
             wanted = _class_index(step.index)
@@ -201,10 +215,13 @@ class Places:
         trees = [tree for tree in self._trees(slot, None) if isinstance(tree, Comp) and wanted in (tree.cls, tree.short)]
         if not trees or not any(binding.site for binding in slot.chain()):
             return None
-        if len(trees) > 1:
-            raise Fault("AM112", f"{len(trees)} alternatives are called `{wanted}`", step.span)
-        view = Slot(wanted, slot.span, Binding(trees[0], None, 0, None, None, slot.span, -1), slot.path, slot.id)
-        return view
+        if index is None and len(trees) > 1:
+            help = f"say which: `{wanted}[0]` is the first"
+            raise Fault("AM112", f"{len(trees)} alternatives are called `{wanted}`", step.span, help=help)
+        if index is not None and not 0 <= index < len(trees):
+            raise Fault("AM112", f"there are {len(trees)} alternatives `{wanted}`, counted from 0", step.span)
+        view = Slot(wanted, slot.span, Binding(trees[index or 0], None, 0, None, None, slot.span, -1), slot.path, slot.id)
+        return view, (1 if index is None else 2)
 
     def _create(self, tree: Tree, step: ast.Step) -> Slot | None:
         match tree, step:

@@ -19,7 +19,7 @@ from .logic import is_false, is_true
 from .lower import Lowering
 from .order import ordered
 from .paths import assign
-from .sites import Sites, is_dead
+from .sites import Sites, is_dead, never_searched
 from .study import StudyReader
 from .study_values import StudyValues
 from .tree import Comp, Fault, Leaf, Map, Seq, Slot, Tree
@@ -68,7 +68,8 @@ def elaborate(request: Request) -> Elaborated:
     study = reader.read(request.base_target, labels, metrics.key_metric(config))
     faults = [*lowering.faults, *reader.faults]
     # What stood in a slot with a mistake is missing, and would only be complained about again.
-    diagnostics = tuple(_unique([*faults, *sites.warnings, *_never_searched(sites)]))
+    dead = [never_searched(id, sites.spans[id]) for id, param in sites.params.items() if is_dead(param)]
+    diagnostics = tuple(_unique([*faults, *sites.warnings, *dead]))
     if faults:
         return Elaborated(None, diagnostics)
     live = {id: sites.labelled(param) for id, param in sites.params.items() if not is_dead(param)}
@@ -184,15 +185,6 @@ def _check_tree(tree: Tree, lowering: Lowering) -> None:
                 _check_slot(slot, lowering)
         case Leaf():
             pass
-
-
-def _never_searched(sites: Sites) -> list[Diagnostic]:
-    """A search whose condition cannot hold vanishes from the table: that is worth a word."""
-    return [
-        Diagnostic("AM909", f"`{id}` is never searched: its condition is always false", sites.spans[id], severity="warning")
-        for id, param in sites.params.items()
-        if is_dead(param)
-    ]
 
 
 def _unique(diagnostics: Sequence[Diagnostic]) -> list[Diagnostic]:

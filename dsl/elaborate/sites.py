@@ -16,7 +16,7 @@ from .domains import range_label, read_range, shown
 from .expand import Expander
 from .expressions import Expressions, Reading
 from .labels import OTHER, label_of
-from .logic import Known, conjunction, conjuncts, exclude, fold, is_false, negation
+from .logic import Known, beyond, conjunction, conjuncts, exclude, fold, is_false, negation
 from .paths import branch_suffix, group_id, structure_label
 from .tree import Binding, Comp, Fault, Leaf, RangeTree, Site, Slot, Tree
 
@@ -65,7 +65,7 @@ class Sites:
         known: list[ir.Expr] = []
         for other in slot.chain():
             if other.guard is not None:
-                guard = self.guard(slot, other)
+                guard = beyond(tuple(known), self.guard(slot, other))
                 known += conjuncts(guard if other is binding else negation(guard))
             if other is binding:
                 break
@@ -253,6 +253,11 @@ class Sites:
                 return f"[{number}]"
             case tree:
                 return constant(self.expressions, tree)
+
+
+def never_searched(what: str, span: Span) -> Diagnostic:
+    """A search whose condition cannot hold vanishes from the table: that is worth a word."""
+    return Diagnostic("AM909", f"`{what}` is never searched: its condition is always false", span, severity="warning")
 
 
 def is_dead(param: ir.Param) -> bool:

@@ -31,7 +31,7 @@ _VARIABLE = re.compile(r"\{([A-Za-z_][A-Za-z0-9_]*)\}")
 
 @dataclass(slots=True)
 class StudyValues:
-    """`resolve_target` makes the folder that `Mmar("...")` names absolute, from the file it is written in; None if there is none."""
+    """`resolve_target` makes the folder that `Mmar("...")` names absolute, from the file it stands in; None if there is none."""
 
     expressions: Expressions
     variables: Mapping[str, ir.Value]

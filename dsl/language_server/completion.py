@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from lsprotocol import types
@@ -78,30 +78,37 @@ class _Writer:
         if section is not None and (cursor.at_statement or not cursor.before):
             self.study_keys(section)
             return
-        for name in sorted(cursor.accepted - _NO_WORD):
-            rank = 7 if cursor.at_statement else 3
-            self.add(name.lower(), Kind.Keyword, rank=rank, insert="automl 1" if name == "AUTOML" else "")
         if cursor.before[-1:] == ("let",) and cursor.call is None:
             return
         call = cursor.call
         if call is not None and not call.argument and call.fresh:
             self.arguments()
             if call.head[:1].isupper() or "." in call.head:
+                # The grammar reads any expression before `=`, but an argument begins with its name.
+                self.keywords(cursor.accepted & {"LET"})
                 return
         if not cursor.accepted & {"NAME", "CALLEE"}:
-            return
-        if cursor.at_statement or (cursor.is_target() and cursor.blocks[:1] != ("study",) and "NAME" in cursor.accepted):
+            self.keywords(cursor.accepted)
+        elif cursor.at_statement or (cursor.is_target() and section is None and "NAME" in cursor.accepted):
             self.targets()
+            self.keywords(cursor.accepted)
         elif cursor.before[-1:] in (("maximize",), ("minimize",)) or cursor.before[:1] == ("ensure",):
             self.metrics()
         elif cursor.before[-1:] == ("is",) or cursor.before[-2:] == ("is", "not"):
             self.alternatives()
+            self.keywords(cursor.accepted & {"NOT"} if cursor.before[-1:] == ("is",) else ())
         elif cursor.before[-1:] == ("before",):
             self.list_items()
         elif section is not None and call is None:
             self.study_values(section)
         else:
             self.values()
+            self.keywords(cursor.accepted)
+
+    def keywords(self, accepted: Iterable[str]) -> None:
+        for name in sorted(set(accepted) - _NO_WORD):
+            rank = 7 if self.cursor.at_statement else 3
+            self.add(name.lower(), Kind.Keyword, rank=rank, insert="automl 1" if name == "AUTOML" else "")
 
     # -- paths ----------------------------------------------------------------------------------------------------------------
 

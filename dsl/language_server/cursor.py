@@ -15,10 +15,10 @@ from ..newlines import LimitExceeded
 from ..outline import Statement, Word, outline, words_of
 from ..parser import language
 
-_PARTIAL = re.compile(r"@?[A-Za-z_][A-Za-z0-9_]*$|@$")
+_PARTIAL = re.compile(r"@?[A-Za-z_][A-Za-z0-9_]*\Z|@\Z")
 _CHAIN = re.compile(
     r'(?:^|[^A-Za-z0-9_.@"\]])((?:[A-Za-z_][A-Za-z0-9_]*|"[^"\\\n]*")'
-    r'(?:\.@?[A-Za-z_][A-Za-z0-9_]*|\[[0-9A-Za-z_]+\]|\["[^"\\\n]*"\])*)\.$'
+    r'(?:\.@?[A-Za-z_][A-Za-z0-9_]*|\[[0-9A-Za-z_]+\]|\["[^"\\\n]*"\])*)\.\Z'
 )
 _STATEMENT = frozenset({"LET", "REQUIRE"})
 #: Statements whose words are no targets.

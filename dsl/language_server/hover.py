@@ -51,8 +51,10 @@ def hover(analysis: Analysis, offset: int) -> tuple[str, Span] | None:
             text = _def(analysis, name)
         case PathSpot() | NameSpot() | OwnSpot():
             slot = resolve(analysis, spot)
-            argument = _argument(spot.call, spot.name) if isinstance(spot, OwnSpot) and spot.call is not None else ""
-            text = "\n\n".join(part for part in (_slot(analysis, slot) if slot is not None else "", argument) if part)
+            if slot is not None:
+                text = _slot(analysis, slot)
+            elif isinstance(spot, OwnSpot) and spot.call is not None:
+                text = _argument(spot.call.callee, spot.name)
     return (text, spot.span) if text else None
 
 
@@ -67,7 +69,7 @@ def _slot(analysis: Analysis, slot: Slot) -> str:
     parts += [_signature(comp.cls) for comp in dict.fromkeys(found[:3])]
     owner = slot.parent.component if slot.parent is not None else None
     if owner is not None and not slot.is_let and not slot.name.startswith("@"):
-        parts.append(_argument_of(owner, slot.name))
+        parts.append(_argument(owner.cls, slot.name))
     return "\n\n".join(part for part in parts if part)
 
 
@@ -146,15 +148,7 @@ def _signature(cls: str) -> str:
     return "\n\n".join(out)
 
 
-def _argument(call: ast.Call, name: str) -> str:
-    return _parameter_line(call.callee, name)
-
-
-def _argument_of(comp: Comp, name: str) -> str:
-    return _parameter_line(comp.cls, name)
-
-
-def _parameter_line(cls: str, name: str) -> str:
+def _argument(cls: str, name: str) -> str:
     for signature in signatures.signatures(cls):
         for parameter in signature.parameters:
             if parameter.name == name:

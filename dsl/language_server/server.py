@@ -63,14 +63,14 @@ def _encoding(server: LanguageServer) -> str:
     return types.PositionEncodingKind(server.workspace.position_encoding or "utf-16").value
 
 
-def make_server() -> LanguageServer:
+def make_server() -> tuple[LanguageServer, Session]:
     """The server with all its handlers; `serve` runs it."""
     # Whole texts are sent: pygls counts other line ends than the protocol does when it puts pieces together.
     server = LanguageServer("automl-run", __version__, text_document_sync_kind=types.TextDocumentSyncKind.Full)
     session = Session(_Editor(server))
     _texts(server, session)
     _questions(server, session)
-    return server
+    return server, session
 
 
 def _texts(server: LanguageServer, session: Session) -> None:
@@ -103,6 +103,7 @@ def _texts(server: LanguageServer, session: Session) -> None:
     @server.feature(types.INITIALIZED)
     @_calm
     async def initialized(params: types.InitializedParams) -> None:
+        session.warm()
         workspace = server.client_capabilities.workspace
         watching = workspace.did_change_watched_files if workspace is not None else None
         if watching is not None and watching.dynamic_registration:
@@ -180,11 +181,13 @@ def _questions(server: LanguageServer, session: Session) -> None:
 
 
 def serve() -> int:
-    """Serve one editor on standard input and output until it says exit or is gone; the exit code."""
+    """Serve one editor on standard input and output until it says exit or is gone; 1 if it left without a shutdown."""
     logging.basicConfig(stream=sys.stderr, level=logging.WARNING, format="%(levelname)s %(name)s: %(message)s")
+    # It warns of what is in order, such as an answer that arrives after the shutdown.
+    logging.getLogger("pygls").setLevel(logging.ERROR)
     output = os.fdopen(os.dup(sys.stdout.fileno()), "wb")
     # A stray print must not end up between two messages.
     sys.stdout = sys.stderr
-    server = make_server()
+    server, session = make_server()
     server.start_io(sys.stdin.buffer, output)
-    return 0
+    return 0 if session.ended else 1

@@ -15,6 +15,7 @@ from typing import Protocol, TypeVar
 
 from lsprotocol import types
 
+from ..parser import language
 from .analysis import Analyser, Analysis
 from .documents import Document, Snapshot, path_of, uri_of
 from .publish import Board, by_file
@@ -45,6 +46,11 @@ class Session:
         self._waiting: dict[Path, asyncio.Task[None]] = {}
         self._files: dict[Path, frozenset[Path]] = {}
         self._board = Board()
+        self.ended = False
+
+    def warm(self) -> None:
+        """Make the grammar's tables before the first text needs them."""
+        self._thread.submit(language)
 
     # -- the texts ------------------------------------------------------------------------------------------------------------
 
@@ -80,6 +86,7 @@ class Session:
             self._later(path, DELAY_S)
 
     def end(self) -> None:
+        self.ended = True
         for task in self._waiting.values():
             task.cancel()
         self._waiting.clear()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -64,6 +65,7 @@ def test_bad_program_is_refused(folder: Path, case: str) -> None:
     [
         (["nothing.automl"], "nothing.automl"),
         (["search.automl", "--workers", "0:,1"], "0:,1"),
+        (["search.automl", "--workers", ""], "no GPU"),
         (["search.automl", "--set", "study.budget.trials"], "PATH=EXPR"),
         (["search.automl", "--set", "x ~ 3"], "PATH=EXPR"),
         (["search.automl", "--traces", "both"], "--traces"),
@@ -168,3 +170,15 @@ def test_first_example_runs(tmp_path: Path) -> None:
     assert done.returncode == 0, done.stderr
     summary = json.loads(done.stdout)
     assert summary["best"]["score"] > summary["jobs"][0]["score"]
+
+
+def test_a_run_needs_no_streams_and_no_unicode(folder: Path) -> None:
+    path = program(folder, "x ~ 0.0..1.0")
+    command = f"{sys.executable} -m automl_run {path} --run-id a <&- >&- 2>&-"
+    assert subprocess.run(["/bin/sh", "-c", command], cwd=folder, check=False, timeout=120).returncode == 0
+    plain = {**os.environ, "PYTHONIOENCODING": "ascii"}
+    shown = subprocess.run(
+        [sys.executable, "-m", "automl_run", "show", "a"], cwd=folder, env=plain, capture_output=True, check=False
+    )
+    assert shown.returncode == 0, shown.stderr
+    assert b"W1_1_J1" in shown.stdout

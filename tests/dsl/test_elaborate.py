@@ -357,3 +357,15 @@ def test_a_path_into_an_alternative(path: str) -> None:
 def test_disabled_can_be_read() -> None:
     parsed = program("a = A(@disabled ~ true | false)\nb = B()\nx = a.@disabled\ny = b.@disabled")
     assert plain(parsed, {"a.@disabled": 0}) == {"b": {"_target_": "B"}, "x": True, "y": False}
+
+
+def test_alternatives_of_one_class_are_told_apart_by_index() -> None:
+    parsed = program("u ~ U(a = 1) | U(a = 2)\nfirst = u is U[0]\nany = u is U")
+    assert plain(parsed, {"u": 0}) == {"u": {"_target_": "U", "a": 1}, "first": True, "any": True}
+    assert plain(parsed, {"u": 1}) == {"u": {"_target_": "U", "a": 2}, "first": False, "any": True}
+
+
+def test_a_component_is_enabled_unless_it_says_otherwise() -> None:
+    parsed = program("x = A()\nx.@disabled ~ true | false")
+    assert parsed.params[0].baseline == (False,)
+    assert plain(parsed) == {"x": {"_target_": "A", "@disabled": False}}

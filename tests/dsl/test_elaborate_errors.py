@@ -134,3 +134,44 @@ def test_deep_nesting_is_refused() -> None:
     deep = "A(x = " * 80 + "1" + ")" * 80
     checked = check_text(f"m = {deep}")
     assert checked.program is None
+
+
+def test_a_limit_is_told_once() -> None:
+    deep = "x0 ~ 0..3\n" + "".join(f"x{i} = x{i - 1} + 1\n" for i in range(1, 300))
+    assert codes(check_text(deep)) == ["AM302"]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        ".".join(["a"] * 65) + " = 3",
+        ".".join(["a"] * 5000) + " ~ 1..3",
+        ".".join(["a"] * 40) + " {\n" + ".".join(["b"] * 40) + " = 3\n}",
+    ],
+)
+def test_a_path_has_an_end(text: str) -> None:
+    assert codes(check_text(text)) == ["AM303"]
+
+
+def test_work_is_bounded() -> None:
+    assert codes(check_text("x = [[[i for i in 1..1000] for j in 1..1000] for k in 1..1000]")) == ["AM107"]
+    assert codes(check_text("x = [i for i in 1..1000 if sum([i * j for j in 1..1000]) < 0]")) == ["AM107"]
+    recipes = "def g0() = [A(), A()]\n" + "".join(f"def g{i}() = [g{i - 1}(), g{i - 1}()]\n" for i in range(1, 20))
+    assert codes(check_text(recipes + "x = g19()")) == ["AM304"]
+
+
+def test_a_neighbour_is_not_read() -> None:
+    rendered = check_text("x = S(a ~ 1..3, b ~ 1..3 when a > 1)").rendered()
+    assert "AM101" in rendered
+    assert "`let v ~ ...`" in rendered
+
+
+def test_a_search_that_never_happens_is_mentioned() -> None:
+    checked = check_text("m = UNet()\nx ~ 1..3 when m is Unet")
+    assert [(found.code, found.severity) for found in checked.diagnostics] == [("AM909", "warning")]
+    assert checked.program is not None
+    assert checked.program.params == ()
+
+
+def test_an_alternative_by_its_index() -> None:
+    assert codes(check_text("u ~ U(a = 1) | U(a = 2)\nx = u is U[2]")) == ["AM112"]

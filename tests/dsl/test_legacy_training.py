@@ -114,6 +114,13 @@ def test_linked_tags_switch_components() -> None:
     ]
 
 
+@pytest.mark.parametrize(("own", "start"), [({}, "false"), ({"disabled": False}, "false"), ({"disabled": True}, "true")])
+def test_a_switch_starts_as_its_components_stand(own: dict[str, bool], start: str) -> None:
+    item = {"domain": "transform", "type": "enum", "args": ["@t"], "targets": [[True], [False]]}
+    transforms = [{"name": name, **own, "args": {}, "apply": {"@disabled": "t"}} for name in ("A", "B")]
+    assert searches({"search": [item], "train": {"pre_transforms": transforms}})[0] == f"let t = {start} ~ true | false @transform"
+
+
 def test_alias_and_apply_keep_each_its_own_value() -> None:
     transforms = [
         {"name": "A", "args": {"prob": 0.5}, "search": [{**FLOAT, "args": ["prob#p"]}]},

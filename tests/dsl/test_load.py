@@ -266,3 +266,18 @@ def test_real_configs(name: str, ids: list[str]) -> None:
     checked = check(REAL / name)
     assert checked.program is not None, checked.rendered()
     assert [param.id for param in checked.program.params] == ids
+
+
+@pytest.mark.parametrize(
+    ("name", "code"), [("a\\u0000b.json", "AM310"), ("", "AM305"), (".", "AM305"), ("a" * 300 + ".json", "AM305")]
+)
+def test_names_that_no_file_can_have(tmp_path: Path, name: str, code: str) -> None:
+    path = tmp_path / "a.automl"
+    path.write_text(f'automl 1\nuse "{name}"\n')
+    assert [found.code for found in check(path).diagnostics] == [code]
+
+
+def test_a_name_with_a_null_byte_in_an_automl_config(mmar: Path) -> None:
+    handler = '{"name": "MMARHandler", "args": {"train_config_file": "a\\u0000b"}}'
+    (mmar / "config" / "config_automl.json").write_text(f'{{"handlers": [{handler}]}}')
+    assert [found.code for found in load_mmar(mmar).diagnostics if found.severity == "error"] == ["AM310"]

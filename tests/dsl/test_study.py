@@ -148,3 +148,26 @@ def test_mistakes(body: str, code: str, help: str) -> None:
 def test_two_studies_in_one_file() -> None:
     checked = check_text("study { seed = 1 }\nstudy { keep = 2 }\nx ~ 1..3")
     assert [found.code for found in checked.diagnostics] == ["AM406"]
+
+
+@pytest.mark.parametrize("key", ["handlers = [MMARHandler(num_mmars_to_keep = 3)]", "executor = MMARExecutor()"])
+def test_what_only_a_legacy_config_says_is_refused_elsewhere(key: str) -> None:
+    assert [found.code for found in check_text(f"study {{ {key} }}\nx ~ 1..3").diagnostics] == ["AM199"]
+    assert [found.code for found in check_text(f"x ~ 1..3\nstudy.{key}").diagnostics] == ["AM199"]
+
+
+def test_an_objective_is_no_key() -> None:
+    assert "without `=`" in check_text('study { target = Python("a:b"), maximize d }\nstudy.maximize = 3').rendered()
+
+
+@pytest.mark.parametrize(
+    ("text", "code"),
+    [
+        ('Mmar("no/such/folder")', "AM305"),
+        (f'Mmar("{"a" * 300}")', "AM305"),
+        ('Mmar("a\\u0000b")', "AM305"),
+        ('Mmar(".")', "AM405"),
+    ],
+)
+def test_an_mmar_is_a_folder_with_a_training_config_as_base(text: str, code: str) -> None:
+    assert [found.code for found in check_text(f"study {{ target = {text} }}\nlr ~ 0.1..1.0").diagnostics] == [code]

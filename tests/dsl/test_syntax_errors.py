@@ -313,3 +313,14 @@ def test_damaged_text_gives_a_tree_or_diagnostics_and_nothing_else() -> None:
             shown = render(found, {"a.automl": source})
             assert found.message
             assert not any(word in shown.split(" --> ")[0] for word in ("LPAR", "RSQB", "_NL", "__ANON", "$END"))
+
+
+@pytest.mark.parametrize(
+    ("text", "code", "at"),
+    [
+        ("study { target = A(), maximise dice, budget { trials = 3 } }", "AM010", "maximise"),
+        ("study { target = A(), maximize dice when x > 1, seed = 3 }", "AM009", "when"),
+    ],
+)
+def test_an_objective_after_a_comma_is_no_list(text: str, code: str, at: str) -> None:
+    assert [(found.code, found.span.start) for found in found_in(text)] == [(code, text.index(at))]

@@ -593,3 +593,14 @@ def test_whatever_happened_the_study_can_still_end(seed: int) -> None:
     assert run.status() in ("done", "failed")
     assert not run.state.running
     check_invariants(run)
+
+
+def test_a_controller_is_not_asked_ahead_while_agents_connect() -> None:
+    run = Run(program(budget=ir.Budget(trials=20)), workers=("W1", "W2", "W3"))
+    run.up("W1")
+    assert of(run.up("W2"), on.Ask) == [on.Ask(1)]
+    run.answer()
+    for _ in range(5):
+        assert of(run(on.Woke()), on.Ask) == []
+    assert len(run.state.recommended) == 2
+    assert len(of(run.up("W3"), on.StartAttempt)) == 2

@@ -121,3 +121,41 @@ def test_a_failed_commit_stores_nothing(tmp_path: Path) -> None:
         store.append([facts.EpochStarted(1, 2.0), facts.EpochStarted(2, 2.0)])
     assert list(store.facts()) == [STARTED]
     store.close()
+
+
+def test_a_journal_is_whole_or_not_there(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(self: Path, target: Path) -> Path:
+        raise OSError(28, "No space left on device")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Path, "rename", full)
+        with pytest.raises(JournalError, match="cannot be made in"):
+            Journal.create(tmp_path, [STARTED])
+    assert {entry.name for entry in tmp_path.iterdir()} <= journal.LEFTOVERS
+    store = Journal.create(tmp_path, [STARTED])
+    assert list(store.facts()) == [STARTED]
+    store.close()
+
+
+def test_several_read_a_run_that_nobody_runs(tmp_path: Path) -> None:
+    Journal.create(tmp_path, [STARTED]).close()
+    first = Journal.read(tmp_path)
+    assert list(first.facts()) == [STARTED]
+    assert not journal.in_use(tmp_path)
+    first.close()
+    store = Journal.open(tmp_path)
+    with pytest.raises(JournalError, match="another scheduler"):
+        Journal.read(tmp_path)
+    store.close()
+
+
+def test_a_run_is_read_where_nothing_can_be_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    Journal.create(tmp_path, [STARTED]).close()
+    monkeypatch.setattr("os.access", lambda path, mode: False)
+    store = Journal.read(tmp_path)
+    assert list(store.facts()) == [STARTED]
+    store.close()
+    assert {entry.name for entry in tmp_path.iterdir()} == {"journal.db", "lock"}
+    (tmp_path / "journal.db-wal").touch()
+    with pytest.raises(JournalError, match="not closed in order"):
+        Journal.read(tmp_path)

@@ -77,7 +77,7 @@ def test_plain_is_one_line_per_event() -> None:
         "W1_2_J2 failed (user_error) in 12 s: ValueError: [red]no such layer",
         "W1_3_J3 starts on W1 lr=0.03333 [bold]act=softmax",
         "W1_3_J3 epoch 2 40%",
-        "W1_3_J3 is tried again (attempt 2): lost: its agent was lost",
+        "W1_3_J3 attempt 2 does not count (lost: its agent was lost); it will run again",
         "W1_3_J3 starts on W1, attempt 2 lr=0.03333 [bold]act=softmax",
         "run done: the budget is spent",
     ]

@@ -30,6 +30,13 @@ def test_a_used_run_id_is_refused_and_says_what_to_do(tmp_path: Path) -> None:
     run_folder.refuse_used(tmp_path, "test2")
 
 
+def test_a_start_that_was_killed_before_its_journal_uses_no_run_id(tmp_path: Path) -> None:
+    for name in ("lock", "journal.db.new"):
+        (tmp_path / "a").mkdir(exist_ok=True)
+        (tmp_path / "a" / name).touch()
+    assert run_folder.create(tmp_path, "a", "study")[1] == "a"
+
+
 def test_without_a_run_id_the_first_free_name_is_taken(tmp_path: Path) -> None:
     names = []
     for _ in range(3):

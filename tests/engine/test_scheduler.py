@@ -20,9 +20,10 @@ from automl_run.engine.core import facts
 from automl_run.engine.events import Event
 from automl_run.engine.journal import Journal
 from automl_run.engine.run import RunOptions, RunResult, read_run, resume_study, run_study
+from automl_run.engine.run_folder import RunFolder
 from automl_run.engine.testing.in_process import JobFunction, Report, ThreadLauncher
 from automl_run.engine.wire import messages as wire
-from automl_run.errors import InputError, JobError, JournalError, RunExistsError
+from automl_run.errors import InputError, JobError, JournalError, RunError, RunExistsError
 
 TRAIN = """
 import os, signal
@@ -305,6 +306,16 @@ def test_strangers_do_not_disturb(tmp_path: Path) -> None:
         sock.close()
 
 
+def test_a_resume_mends_best_that_a_killed_scheduler_left_behind(tmp_path: Path) -> None:
+    result = run_study(program(tmp_path), in_threads(lr_is_score, run_id="a"))
+    info = result.folder / "best" / "best.json"
+    right = json.loads(info.read_text())
+    info.write_text(json.dumps({**right, "job": "W9_9_J9"}))
+    (result.folder / right["job"]).mkdir()
+    resume_study(result.folder, in_threads(lr_is_score))
+    assert json.loads(info.read_text()) == right
+
+
 def test_only_the_best_folders_are_kept(tmp_path: Path) -> None:
     def job(assign: wire.Assign, report: Report) -> Mapping[str, float]:
         (tmp_path / "runs" / "a" / assign.job / "models").mkdir(parents=True)
@@ -403,6 +414,17 @@ def test_a_second_interrupt_kills_what_does_not_stop(tmp_path: Path) -> None:
     assert processes_of(result.folder) == []
 
 
+def test_a_full_disk_is_no_traceback_and_says_how_to_go_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(*_: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(RunFolder, "store_program", full)
+        with pytest.raises(RunError, match=r"broke off: .*No space left(.|\n)*automl-run resume .*/a"):
+            run_study(program(tmp_path), in_threads(lr_is_score, run_id="a"))
+    assert resume_study(tmp_path / "runs" / "a", in_threads(lr_is_score)).exit_code == 0
+
+
 def test_a_failed_commit_sends_nothing_and_leaves_nobody(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     append = Journal.append
 
@@ -413,7 +435,7 @@ def test_a_failed_commit_sends_nothing_and_leaves_nobody(tmp_path: Path, monkeyp
 
     monkeypatch.setattr(Journal, "append", full)
     recorder = Recorder()
-    with pytest.raises(JournalError):
+    with pytest.raises(JournalError, match=r"the disk is full\n.*automl-run resume"):
         run_study(program(tmp_path), RunOptions(run_id="a"), recorder)
     assert recorder.of(events.JobEnded) == []
     assert processes_of(tmp_path / "runs" / "a") == []

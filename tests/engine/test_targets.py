@@ -15,7 +15,7 @@ from automl_run.dsl.ir import Spec, Value
 from automl_run.engine.targets.base import Job
 from automl_run.engine.targets.command import CommandTarget
 from automl_run.engine.targets.conversation import metric_line
-from automl_run.engine.targets.failures import cause_of_exception, cause_of_status, cause_of_text
+from automl_run.engine.targets.failures import cause_of_exception, cause_of_status, cause_of_text, describe
 from automl_run.engine.targets.python_function import PythonTarget
 from automl_run.engine.targets.registry import make_target
 from automl_run.errors import InputError, JobError
@@ -182,7 +182,7 @@ def test_a_command_finds_its_environment(tmp_path: Path, capfd: pytest.CaptureFi
         ("kill -SEGV $$", "user_error", "SIGSEGV"),
         ("echo automl: step=one dice=1", "user_error", "cannot read `step=one`"),
         ("echo automl: dice", "user_error", "cannot read `dice`"),
-        ("no_such_program_here", "user_error", "exit code 127"),
+        ("no_such_program_here", "user_error", "exit code 127: .*no_such_program_here.*not found"),
     ],
 )
 def test_a_failing_command_says_why(tmp_path: Path, script: str, cause: str, message: str) -> None:
@@ -250,3 +250,8 @@ def test_the_cause_of_a_status() -> None:
     assert cause_of_status(None, "")[0] == "lost"
     assert cause_of_text("numpy.core._exceptions._ArrayMemoryError: Unable to allocate") == "oom_host"
     assert cause_of_text("OSError: [Errno 28] No space left on device") == "disk_full"
+
+
+def test_the_message_of_an_exception_is_printable() -> None:
+    assert describe(ValueError("\udcff \x1b[31m né")) == "ValueError: \\udcff \\x1b[31m né"
+    assert describe(SystemExit("bad\x00luck")) == "bad\\x00luck"
