@@ -22,8 +22,8 @@ test: venv
 	$(BIN)/python -m pytest -n 2 tests
 
 lint: venv
-	$(BIN)/ruff check automl_run grammars dsl engine kernels tests benchmarks examples
-	$(BIN)/ruff format --check automl_run grammars dsl engine kernels tests benchmarks examples
+	$(BIN)/ruff check automl_run grammars dsl engine kernels tests benchmarks examples docs
+	$(BIN)/ruff format --check automl_run grammars dsl engine kernels tests benchmarks examples docs
 	$(BIN)/mypy automl_run tests benchmarks
 
 # The engine's longer checks.

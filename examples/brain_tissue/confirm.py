@@ -38,6 +38,9 @@ class Silent:
     def __call__(self, step: int, **metrics: float) -> bool:
         return False
 
+    def progress(self, text: str, fraction: float | None = None) -> None:
+        pass
+
 
 def score(config: dict[str, Any], seed: int) -> float:
     """Trains `config` with `seed` and returns its score on the test subjects. Runs in a process of its own, with one thread."""

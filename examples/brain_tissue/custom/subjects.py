@@ -32,7 +32,7 @@ class DeriveSubjectd(Transform):
     def __call__(self, item: Mapping[Hashable, Any]) -> dict[Hashable, Any]:
         image, label = item["image"], item["label"]
         draw = torch.Generator().manual_seed(1_000_003 * (int(item["subject"]) + 1))
-        stack = torch.cat([torch.as_tensor(image).float() / 255, torch.as_tensor(label).float() / 255])
+        stack = torch.cat([image.as_tensor().float() / 255, label.as_tensor().float() / 255])
         scan, grey, white = self._deform(stack, draw)
         scan = self._contrast(scan, grey, white, draw)
         scan = scan * torch.exp(0.3 * self.strength * _smooth(scan.shape, (3, 3, 3), draw))
