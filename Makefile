@@ -32,7 +32,7 @@ proof: venv
 
 # Repetitions that are too long for every change.
 soak: venv
-	@echo "soak: no repetitions yet"
+	AUTOML_MUTATIONS=10000 $(BIN)/python -m pytest tests/dsl/test_damage.py
 
 wheel: venv
 	rm -rf dist

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 import msgspec
 
 from . import ir
+from .controllers import CONTROLLERS, PRUNERS, Argument, defaults
 
 if TYPE_CHECKING:
     from .ir import Program, Spec, Value
@@ -16,14 +18,12 @@ if TYPE_CHECKING:
 #: Arguments that are part of what a target trains. The folder of an MMAR or a bundle is where it lies, not what it means.
 _MEANT = {"Python": ("function",), "Command": ("template",)}
 
-#: What an argument of a controller means where it is not given.
-_DEFAULTS: dict[str, dict[str, Value]] = {"Reinforcement": {"max_rounds": 8}, "TPE": {"startup": 10}}
-
 
 def digest(program: Program) -> str:
     """Equal for programs that search the same space of the same configuration for the same end, wherever they are written.
 
     Left out: labels, documentation, the study's name, workers, budget, output, handlers, executor, variables and files.
+    What a study does not use is left out, too, so that a later version of the language leaves the digest as it is.
     """
     text = json.dumps(_meaning(program), sort_keys=True, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
     return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
@@ -45,17 +45,48 @@ def _meaning(program: Program) -> dict[str, Value]:
             (msgspec.to_builtins(require.condition) for require in program.requires),
             key=lambda value: json.dumps(value, sort_keys=True),
         ),
-        "objectives": msgspec.to_builtins(study.objectives),
+        "objectives": [_objective(objective) for objective in study.objectives],
         "controller": _spec(study.controller),
         "seed": study.seed,
         "order": study.order,
         "baseline": study.baseline,
         "target": None if study.target is None else _target(study.target),
+        **_judged(study),
     }
 
 
-def _spec(spec: Spec) -> Value:
-    return {"name": spec.name, "args": {**_DEFAULTS.get(spec.name, {}), **spec.args}}
+def _judged(study: ir.Study) -> dict[str, Value]:
+    out: dict[str, Value] = {}
+    if study.ensures:
+        conditions = (msgspec.to_builtins(ensure.condition) for ensure in study.ensures)
+        out["ensures"] = sorted(conditions, key=lambda value: json.dumps(value, sort_keys=True))
+    if study.pruner is not None:
+        out["pruner"] = _spec(study.pruner, PRUNERS)
+    if study.repeat is not None:
+        out["repeat"] = msgspec.to_builtins(study.repeat)
+    if study.phases:
+        out["phases"] = [_phase(phase) for phase in study.phases]
+    return out
+
+
+def _phase(phase: ir.Phase) -> Value:
+    return {
+        "name": phase.name,
+        "controller": None if phase.controller is None else _spec(phase.controller),
+        "pruner": None if phase.pruner is None else _spec(phase.pruner, PRUNERS),
+        "search": None if phase.search is None else list(phase.search),
+        "warm_start": phase.warm_start,
+    }
+
+
+def _objective(objective: ir.Objective) -> Value:
+    if objective.expr is None:
+        return {"metric": objective.metric, "direction": objective.direction}
+    return {"expr": msgspec.to_builtins(objective.expr), "direction": objective.direction}
+
+
+def _spec(spec: Spec, table: Mapping[str, Mapping[str, Argument]] = CONTROLLERS) -> Value:
+    return {"name": spec.name, "args": {**defaults(table, spec.name), **spec.args}}
 
 
 def _target(spec: Spec) -> Value:

@@ -44,6 +44,9 @@ Resolved = None | bool | int | float | str | list["Resolved"] | dict[str, "Resol
 class Assignment:
     """The values of all active parameters at one point; `point` None is the baseline: every value as the configuration had it."""
 
+    #: what the trial reported; only `ensure` and objectives read it
+    metrics: Mapping[str, float] = {}
+
     def __init__(self, program: Program, point: Point | None) -> None:
         self.program = program
         self.point = point
@@ -170,6 +173,41 @@ def infeasible_because(program: Program, point: Point | None) -> str | None:
     except Undefined as undefined:
         return str(undefined)
     return None
+
+
+def scores(program: Program, point: Point | None, metrics: Mapping[str, float]) -> tuple[float, ...]:
+    """One score for each objective. Raises Undefined where a metric is missing or an expression has no value."""
+    here = _after(program, point, metrics)
+    out: list[float] = []
+    for objective in program.study.objectives:
+        expr = objective.expr if objective.expr is not None else ir.Metric(objective.metric)
+        value = evaluate(expr, here)
+        if isinstance(value, bool) or not isinstance(value, (int, float)):
+            raise Undefined(f"`{objective.metric}` is {value!r}, not a number")
+        out.append(float(value))
+    return tuple(out)
+
+
+def unacceptable_because(program: Program, point: Point | None, metrics: Mapping[str, float]) -> str | None:
+    """Which `ensure` a trial with these metrics breaks, as text for people; None if it keeps them all.
+
+    Raises Undefined where one has no value. One that reads an inactive parameter holds.
+    """
+    here = _after(program, point, metrics)
+    for ensure in program.study.ensures:
+        try:
+            if evaluate(ensure.condition, here) is not True:
+                return ensure.reason or f"`ensure {ensure.text}` does not hold"
+        except Undefined as undefined:
+            if not undefined.inactive:
+                raise Undefined(f"`ensure {ensure.text}` has no value: {undefined}") from None
+    return None
+
+
+def _after(program: Program, point: Point | None, metrics: Mapping[str, float]) -> Assignment:
+    here = Assignment(program, point)
+    here.metrics = metrics
+    return here
 
 
 def resolve(program: Program, point: Point | None) -> dict[str, Resolved]:
@@ -359,6 +397,10 @@ def _evaluate(expr: ir.Expr, here: Assignment, local: Mapping[str, Value], work:
             ]
         case ir.IndexOf(base, index):
             return _index(_evaluate(base, here, local, work), _evaluate(index, here, local, work))
+        case ir.Metric(name):
+            if name not in here.metrics:
+                raise LookupError(f"`{name}` was not reported")
+            return here.metrics[name]
         case ir.Apply(function, args):
             if function not in FUNCTIONS:
                 raise LookupError(f"no function `{function}`")

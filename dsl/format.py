@@ -16,6 +16,8 @@ from .format_tokens import read, spelled
 from .parser import parse_module
 from .source import Source
 
+_MAX_ROUNDS = 5
+
 
 @dataclass(frozen=True, slots=True)
 class Formatted:
@@ -35,7 +37,13 @@ def format_source(source: Source) -> Formatted:
 def format_text(text: str) -> str:
     """As `format_source`, for a text that is known to parse."""
     statements, end = read(text)
-    formatted = lay_out(statements, end)
-    if spelled(read(formatted)[0]) != spelled(statements):
-        raise AutoMLError("the formatted text would mean something else, so nothing was changed; please report this file")
-    return formatted
+    meant = spelled(statements)
+    # Nearly always the first layout is the last. What it opened may leave room for another choice, which is then final.
+    for _ in range(_MAX_ROUNDS):
+        before, text = text, lay_out(statements, end)
+        if text == before:
+            break
+        statements, end = read(text)
+        if spelled(statements) != meant:
+            raise AutoMLError("the formatted text would mean something else, so nothing was changed; please report this file")
+    return text

@@ -109,6 +109,12 @@ class IndexOf(Node, frozen=True):
     index: Expr
 
 
+class Metric(Node, frozen=True):
+    """What a trial reported under this name; stands in `ensure` and objectives only."""
+
+    name: str
+
+
 class Apply(Node, frozen=True):
     """A built-in function: abs, min, max, len, sum, floor, ceil, round, sqrt, log2, int, float."""
 
@@ -117,7 +123,7 @@ class Apply(Node, frozen=True):
 
 
 Expr: TypeAlias = (
-    Lit | ParamRef | IsAlt | Unary | Binary | IfElse | ListOf | MapOf | Comprehension | RangeOf | Local | IndexOf | Apply
+    Lit | ParamRef | IsAlt | Unary | Binary | IfElse | ListOf | MapOf | Comprehension | RangeOf | Local | IndexOf | Metric | Apply
 )
 
 # -- domains -------------------------------------------------------------------------------------------------------------
@@ -249,15 +255,24 @@ class Spec(msgspec.Struct, frozen=True):
     args: dict[str, Value] = {}
 
 
-class Objective(msgspec.Struct, frozen=True):
-    """`metric` is what the job reports under this name."""
+class Objective(msgspec.Struct, frozen=True, omit_defaults=True):
+    """`metric` is what the job reports under this name; with `expr` it is only the text of that expression over metrics."""
 
     metric: str
     direction: Literal["maximize", "minimize"]
+    expr: Expr | None = None
 
 
 class Require(msgspec.Struct, frozen=True):
     """Checked before a trial. One that reads an inactive parameter holds."""
+
+    condition: Expr
+    reason: str = ""
+    text: str = ""
+
+
+class Ensure(msgspec.Struct, frozen=True):
+    """Checked after a trial: one that breaks it is kept, infeasible, and never the best."""
 
     condition: Expr
     reason: str = ""
@@ -272,6 +287,7 @@ class Budget(msgspec.Struct, frozen=True):
     job_time_s: float | None = None
     target: float | None = None
     patience: int | None = None
+    gpu_hours: float | None = None
 
 
 class Worker(msgspec.Struct, frozen=True):
@@ -281,10 +297,34 @@ class Worker(msgspec.Struct, frozen=True):
     threads: int = 1
 
 
+class Repeat(msgspec.Struct, frozen=True):
+    """Each point is tried once for every fold and seed; `score` makes one number of theirs."""
+
+    folds: int | None = None
+    seeds: tuple[int, ...] = ()
+    score: Literal["mean", "median", "min"] = "mean"
+
+
+class Phase(msgspec.Struct, frozen=True):
+    """One stretch of a study. None, () and an empty budget: as the study has it.
+
+    `search`: labels of the parameters that it searches, None for all; the others stay at the best so far. `warm_start`: how many
+    of the best outcomes before it the controller is shown.
+    """
+
+    name: str
+    controller: Spec | None = None
+    pruner: Spec | None = None
+    workers: tuple[Worker, ...] = ()
+    budget: Budget = Budget()
+    search: tuple[str, ...] | None = None
+    warm_start: int = 0
+
+
 class Study(msgspec.Struct, frozen=True):
     """`workers` () means one worker with all GPUs, or one per ... as the launcher finds. `keep` None: keep all job folders.
 
-    `out`: where run folders go, None for the default.
+    `out`: where run folders go, None for the default. `phases` (): one, which is the study's own. `disk_reserve`: in bytes.
     """
 
     name: str = ""
@@ -300,6 +340,13 @@ class Study(msgspec.Struct, frozen=True):
     out: str | None = None
     executor: Spec | None = None
     handlers: tuple[Spec, ...] = ()
+    ensures: tuple[Ensure, ...] = ()
+    pruner: Spec | None = None
+    repeat: Repeat | None = None
+    phases: tuple[Phase, ...] = ()
+    accelerate: bool = False
+    stall_time_s: float | None = None
+    disk_reserve: int | None = None
 
 
 class Program(msgspec.Struct, frozen=True):

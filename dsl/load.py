@@ -14,6 +14,8 @@ from pathlib import Path
 from automl_run.errors import ProgramError
 
 from . import ast, legacy, variables
+from .bundle import bundle_root, is_bundle, read_bundle
+from .collector import uncollected
 from .diagnostics import Diagnostic, nearest, render_all
 from .elaborate import Request, elaborate
 from .elaborate.layers import Layer
@@ -25,6 +27,10 @@ from .source import Source, Span
 _MAX_DEPTH = 8
 _MAX_FILES = 64
 _SET = "--set"
+#: Files that are data; a program is an .automl file.
+_DATA = (".json", ".yaml", ".yml")
+_KINDS = (".automl", *_DATA)
+_BASES = ".automl, .json or .yaml"
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,10 +51,9 @@ class Checked:
         return render_all(self.diagnostics, self.sources)
 
     def unwrap(self) -> Program:
-        """The program. Raises ProgramError with all errors."""
+        """The program. Raises ProgramError with all diagnostics if one of them is an error."""
         if self.program is None:
-            errors = [found for found in self.diagnostics if found.severity == "error"]
-            raise ProgramError(errors, render_all(errors, self.sources))
+            raise ProgramError(self.diagnostics, self.rendered())
         return self.program
 
 
@@ -65,13 +70,18 @@ def parse(text: str, *, name: str = "<text>", variables: Mapping[str, Value] | N
     return check_text(text, name=name, variables=variables).unwrap()
 
 
-def check_text(text: str, *, name: str = "<text>", variables: Mapping[str, Value] | None = None) -> Checked:
-    """As `parse`, with every diagnostic, warnings included."""
-    reading = _Reading(Path.cwd())
-    reading.main(Source(name, text), Path.cwd() / Path(name).name, Path(name).suffix == ".json", require_edition=False)
-    return reading.finish(Path.cwd(), variables or {})
+@uncollected
+def check_text(
+    text: str, *, name: str = "<text>", variables: Mapping[str, Value] | None = None, folder: Path | None = None
+) -> Checked:
+    """As `parse`, with every diagnostic, warnings included. `folder`: where relative paths start (the working directory)."""
+    folder = Path.cwd() if folder is None else folder.resolve()
+    reading = _Reading(folder)
+    reading.main(Source(name, text), folder / Path(name).name, Path(name).suffix in _DATA, require_edition=False)
+    return reading.finish(folder, variables or {})
 
 
+@uncollected
 def check(
     path: str | Path,
     *,
@@ -87,11 +97,12 @@ def check(
     reading = _Reading(path.parent.resolve(), read_bytes=read_bytes)
     source = reading.text(path, str(path), None)
     if source is not None:
-        reading.main(source, path.resolve(), path.suffix == ".json")
+        reading.main(source, path.resolve(), path.suffix in _DATA)
     settings = reading.sets(sets)
     return reading.finish(_mmar_root(path) or path.parent, {**{k: _typed(v) for k, v in (variables or {}).items()}, **settings})
 
 
+@uncollected
 def load_mmar(
     root: str | Path, *, automlconf: str | None = None, settings: Mapping[str, str] | legacy.Settings | None = None
 ) -> Checked:
@@ -130,6 +141,20 @@ def load_mmar(
     return reading.finish(root, {**given.variables, "trainconf": trainconf}, workers=given)
 
 
+def check_automl_config(path: Path, *, read_bytes: Callable[[Path], bytes] = Path.read_bytes) -> Checked | None:
+    """A Clara AutoML config by itself, as a study without a configuration; None for a file that is none."""
+    reading = _Reading(path.parent.resolve(), read_bytes=read_bytes)
+    source = reading.text(path, str(path), None)
+    root = None if source is None else legacy.read_json(source)[0]
+    keys = set(root.names()) if isinstance(root, JsonObject) else set()
+    if source is None or "train" in keys or not keys & {"controller", "executor", "handlers"}:
+        return None
+    study, found = legacy.read_automl(source)
+    reading.diagnostics += found
+    reading.layers.append(Layer(study, automl_config=True))
+    return reading.finish(path.parent, {})
+
+
 @dataclass(slots=True)
 class _Reading:
     """What has been read so far. `folder`: `use` must stay inside it, or inside one of `mmars`."""
@@ -164,6 +189,9 @@ class _Reading:
         except FileNotFoundError:
             self.error("AM305", f"there is no file `{name}`", place, _nearest_file(path))
             return None
+        except IsADirectoryError:
+            self.error("AM305", f"`{name}` is a folder", place, "" if span else "an MMAR is run with `-m`")
+            return None
         except OSError as error:
             self.error("AM305", f"`{name}` cannot be read: {error.strerror}", place)
             return None
@@ -185,9 +213,6 @@ class _Reading:
         """Read `source` and everything it `use`s into layers."""
         self.sources[source.name] = source
         self.places[source.name] = path
-        if path.suffix in (".yaml", ".yml"):
-            self.error("AM199", "YAML is not supported yet", Span(source.name, 0, 0), "a program is a .automl or a .json file")
-            return
         self.stack.append(path)
         self.seen.add(path)
         if is_legacy:
@@ -202,15 +227,19 @@ class _Reading:
             for statement in module.body:
                 if isinstance(statement, ast.Use):
                     self._use(statement, source, path)
-            if len(self.stack) == 1 and path.is_file():
+            if len(self.stack) == 1 and source.name in self.files:
                 self._environment(path.parent / "environment.json", Path(source.name).parent / "environment.json")
             self.layers.append(Layer(module))
         self.stack.pop()
 
     def _legacy(self, source: Source, path: Path) -> None:
-        if '"_target_"' in source.text and '"train"' not in source.text:
-            message = "a MONAI bundle as base is not supported yet"
-            self.error("AM199", message, Span(source.name, 0, 0))
+        if is_bundle(source, path):
+            module, found = read_bundle(source, path)
+            self.diagnostics += found
+            self.layers.append(Layer(module, bundle=True))
+            root = bundle_root(path)
+            if root is not None:
+                self.base_target = Spec("Bundle", {"path": str(root)})
             return
         module, found = legacy.read_training(source)
         self.diagnostics += found
@@ -256,24 +285,24 @@ class _Reading:
         elif len(self.seen) >= _MAX_FILES:
             self.error("AM312", f"a program has at most {_MAX_FILES} files", use.span)
         elif not target.suffix:
-            self.error("AM305", f"`{name}` names no file", use.span, "a base is a .automl or a .json file")
-        elif target.suffix not in (".automl", ".json"):
-            known = ".yaml" if target.suffix in (".yaml", ".yml") else target.suffix
-            self.error(
-                "AM199", f"a base of the kind `{known}` is not supported yet", use.span, "a base is a .automl or a .json file"
-            )
+            self.error("AM305", f"`{name}` names no file", use.span, f"a base is a {_BASES} file")
+        elif target.suffix not in _KINDS:
+            self.error("AM199", f"a base of the kind `{target.suffix}` is not supported", use.span, f"a base is a {_BASES} file")
         elif target not in self.seen:
             shown = os.path.normpath(Path(source.name).parent / name)
             read = self.text(target, shown, use.span)
             if read is not None:
-                self.main(read, target, target.suffix == ".json")
+                self.main(read, target, target.suffix != ".automl")
 
     # -- settings ---------------------------------------------------------------------------------------------------------------
 
     def sets(self, pairs: Iterable[tuple[str, str]]) -> dict[str, Value]:
         """Each pair a layer of its own, a later one above; those that only mean a `{variable}` are returned."""
         out: dict[str, Value] = {}
-        texts = {name for layer in self.layers for name in variables.references(layer.module)}
+        pairs = list(pairs)
+        if not pairs:
+            return out
+        texts = {name for layer in self.layers if not layer.bundle for name in variables.references(layer.module)}
         known = {*self.first_level(), *_lets(self.layers)}
         for number, (path, expr) in enumerate(pairs, 1):
             path, expr = path.strip(), expr.strip()
@@ -303,13 +332,16 @@ class _Reading:
     def finish(self, base_dir: Path, settings: Mapping[str, Value], workers: legacy.Settings | None = None) -> Checked:
         if self.failed:
             return self._checked(None)
-        root = self.base_target.args["path"] if self.base_target is not None else None
+        base = self.base_target
+        root = base.args["path"] if base is not None and base.name == "Mmar" else None
         if root is None and self.mmars:
             root = str(self.mmars[0].resolve())
         defaults: dict[str, Value] = {} if root is None else {"MMAR_ROOT": root}
         first_level = self.first_level()
         outer = variables.outer_variables(settings, self.environment, first_level, os.environ, defaults)
         for layer in self.layers:
+            if layer.bundle or _targets_bundle(layer.module):  # its braces are Python's
+                continue
             is_study = workers is not None and not layer.legacy
             self.diagnostics += variables.undefined_variables(layer.module, {*outer, *first_level}, include_study=is_study)
             if layer.legacy:
@@ -393,6 +425,15 @@ def _named_mmars(module: ast.Module) -> list[str]:
                 case _:
                     pass
     return out
+
+
+def _targets_bundle(module: ast.Module) -> bool:
+    """Whether this file is a bundle's configuration written out: it names the bundle itself."""
+    return any(
+        isinstance(item, ast.Bind) and isinstance(item.given, ast.Call) and item.given.callee == "Bundle"
+        for statement in module.body
+        for item in (statement.body if isinstance(statement, ast.Section) else ())
+    )
 
 
 def _lets(layers: Iterable[Layer]) -> set[str]:

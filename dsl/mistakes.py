@@ -295,15 +295,17 @@ def _no_sign(s: Situation) -> Verdict | None:
 
 
 def _no_comma(s: Situation) -> Verdict | None:
+    """Two values side by side."""
     previous, word = s.previous, s.word
-    if previous is None or word is None or not s.brackets:
+    if previous is None or word is None or not (s.brackets or s.signs() & BINDS or s.words[0].text in ("require", "ensure")):
         return None
     ends = previous.kind in ("number", "string", "name") or previous.text in CLOSERS
     begins = word.kind in ("number", "string", "name") or word.text in OPENERS
     if not ends or not begins or previous.text in _NEEDS_VALUE or word.text in _NEEDS_VALUE:
         return None
     span = Span(s.source.name, previous.end, min(previous.end + 1, len(s.source.text)))
-    return Verdict(Diagnostic("AM009", f"a `,` or an operator is missing before `{word.text}`", span))
+    missing = "a `,` or an operator" if s.brackets else "an operator"
+    return Verdict(Diagnostic("AM024", f"{missing} is missing before `{word.text}`", span))
 
 
 #: In order: the first that knows the mistake names it.

@@ -15,7 +15,8 @@ from .words import CONTINUES_AFTER, CONTINUES_BEFORE, OPERATOR_WORDS
 _WORDS = re.compile(
     r"""(?P<comment>\#[^\n]*) | (?P<newline>\r?\n) | (?P<blank>[ \t]+)
       | (?P<string>"[^"\\\n]*(?:\\.[^"\\\n]*)*") | (?P<open_string>"[^\r\n]*)
-      | (?P<name>@?[A-Za-z_][A-Za-z0-9_]*) | (?P<number>[0-9][0-9_]*(?:\.[0-9]+)?(?:[eE][+-]?[0-9]+)?)
+      | (?P<name>@?[A-Za-z_][A-Za-z0-9_]*|@"[^"\\\n]*(?:\\.[^"\\\n]*)*")
+      | (?P<number>[0-9][0-9_]*(?:\.[0-9]+)?(?:[eE][+-]?[0-9]+)?)
       | (?P<sign>\*\*|//|\+=|\.\.|==|!=|<=|>=|[][(){}=~|,.:<>+*/%-]) | (?P<strange>.)""",
     re.VERBOSE | re.DOTALL,
 )

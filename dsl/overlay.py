@@ -38,7 +38,7 @@ def overlay(program: ir.Program, base: Path, folder: Path) -> str:
     usual = below.unwrap().study
     if replace(program.study, target=usual.target, objectives=usual.objectives) != usual:
         said = replace(program.study, target=None, objectives=())
-        study = study_section(said, (), None)
+        study = study_section(said, (), None, lambda expr: writer.names.expr(expr, Scope()))
         body += [] if study is None else [study]
     text = print_module(ast.Module(_NAME, program.edition, (*body, *writer.statements())))
     if not _means(text, program, below.layers):

@@ -86,6 +86,11 @@ def words(text: str) -> list[lark.Token]:
     return list(_language().parse_interactive(_without_bom(text), start="start").iter_parse())
 
 
+def terminals() -> dict[str, str]:
+    """What each terminal of the grammar matches, as a regular expression."""
+    return {terminal.name: terminal.pattern.to_regexp() for terminal in _language().terminals}
+
+
 def _parse_piece(source: Source, start: str) -> Any:
     tree, diagnostics = _parse(source, start, rounds=1)
     node = None

@@ -94,7 +94,7 @@ def print_path(path: ast.Path) -> str:
         case ast.NameStep(name):
             out = name if _WORD.fullmatch(name) and name not in _STATEMENT_WORDS else spell_string(name)
         case ast.AttrStep(name):
-            out = f"@{name}"
+            out = _attribute(name)
         case ast.IndexStep(index):
             out = f"[{print_expr(index)}]"
         case _:
@@ -104,12 +104,16 @@ def print_path(path: ast.Path) -> str:
             case ast.NameStep(name):
                 out += f".{name}" if _WORD.fullmatch(name) else f"[{spell_string(name)}]"
             case ast.AttrStep(name):
-                out += f".@{name}"
+                out += f".{_attribute(name)}"
             case ast.IndexStep(index):
                 out += f"[{print_expr(index)}]"
             case _:
                 assert_never(step)
     return out
+
+
+def _attribute(name: str) -> str:
+    return f"@{name}" if _WORD.fullmatch(name) else f"@{spell_string(name)}"
 
 
 def _fits(text: str, indent: int) -> bool:
@@ -212,7 +216,7 @@ def _spell(node: _Printable) -> tuple[str, int]:
         case ast.Attr(base, name):
             return f"{_base(base)}.{name}", _POSTFIX
         case ast.Meta(base, name):
-            return f"{_base(base)}.@{name}", _POSTFIX
+            return f"{_base(base)}.{_attribute(name)}", _POSTFIX
         case ast.Index(base, index):
             return f"{_base(base)}[{_flat(index, _ANY)}]", _POSTFIX
         case ast.Unary("not", operand):

@@ -10,8 +10,11 @@ What was written with `def`, `let` for a constant or several files is resolved: 
 
 from __future__ import annotations
 
+import contextlib
 import copy
 from pathlib import Path
+
+from automl_run.errors import InputError
 
 from . import ast, ir
 from .diagnostics import render_all
@@ -20,7 +23,7 @@ from .elaborate.layers import Layer
 from .parser import parse_module
 from .printer import print_module
 from .source import Source
-from .to_automl_exprs import Unwritable
+from .to_automl_exprs import Scope, Unwritable
 from .to_automl_study import study_section
 from .to_automl_write import Writer
 
@@ -41,12 +44,27 @@ def to_automl(program: ir.Program, *, folder: Path | None = None) -> str:
     return text
 
 
+def text_of_program(program: ir.Program) -> str | None:
+    """For people: the one file it was read from, as written, if that alone means it; else `to_automl`. None if neither is there."""
+    from .load import check
+
+    automl = [name for name in program.files if name.endswith(".automl")]
+    if len(automl) == 1 and program.files[0] == automl[0]:
+        with contextlib.suppress(OSError, InputError):
+            read = check(automl[0]).program
+            if read is not None and read.digest == program.digest:
+                return Path(automl[0]).read_text(encoding="utf-8")
+    with contextlib.suppress(InputError):
+        return to_automl(program)
+    return None
+
+
 def to_module(program: ir.Program, folder: Path | None = None) -> ast.Module:
     """The text as a syntax tree, unchecked. Unwritable."""
     writer = Writer(program)
     body = writer.statements()
     taken = {*program.config.entries, *(name for group in writer.homes.lets.values() for name in group.names)}
-    study = study_section(program.study, taken, folder)
+    study = study_section(program.study, taken, folder, lambda expr: writer.names.expr(expr, Scope()))
     return ast.Module(_NAME, program.edition, (*(() if study is None else (study,)), *body))
 
 

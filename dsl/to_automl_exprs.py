@@ -235,6 +235,8 @@ class Names:
                 return name(variable)
             case ir.IndexOf(base, index):
                 return ast.Index(self.expr(base, scope), self.expr(index, scope), NOWHERE)
+            case ir.Metric(metric):
+                return name(metric) if metric.isidentifier() and metric.isascii() else ast.Lit(metric, NOWHERE)
             case ir.Apply(function, args):
                 values = tuple(ast.Positional(self.expr(arg, scope), None, NOWHERE) for arg in args)
                 return ast.Call(function, values, NOWHERE, NOWHERE)

@@ -192,7 +192,12 @@ class Transformer:
         return _Search(children[0], tuple(children[1:]))
 
     def _tag(self, children: Children, span: Span) -> str:
-        return str(children[0])[1:]
+        return self._attribute(children[0])
+
+    def _attribute(self, token: Token) -> str:
+        """The name after `@`; in quotes where it is no word."""
+        text = str(token)[1:]
+        return self._literal(Token.new_borrow_pos("STRING", text, token), read_string, "") if text.startswith('"') else text
 
     def _guard(self, children: Children, span: Span) -> _Guard:
         return _Guard(children[0])
@@ -201,7 +206,7 @@ class Transformer:
         return tuple(_present(children))
 
     def _attr_path(self, children: Children, span: Span) -> ast.Path:
-        return ast.Path((ast.AttrStep(str(children[0])[1:], span),), span)
+        return ast.Path((ast.AttrStep(self._attribute(children[0]), span),), span)
 
     def _path(self, children: Children, span: Span) -> ast.Path:
         first, *steps = children
@@ -212,7 +217,7 @@ class Transformer:
         return ast.NameStep(str(children[0]), self._at(children[0]))
 
     def _attr_step(self, children: Children, span: Span) -> ast.AttrStep:
-        return ast.AttrStep(str(children[0])[1:], self._at(children[0]))
+        return ast.AttrStep(self._attribute(children[0]), self._at(children[0]))
 
     def _index_step(self, children: Children, span: Span) -> ast.IndexStep:
         return ast.IndexStep(children[0], span)
@@ -277,7 +282,7 @@ class Transformer:
         return ast.Attr(children[0], str(children[1]), span)
 
     def _meta(self, children: Children, span: Span) -> ast.Meta:
-        return ast.Meta(children[0], str(children[1])[1:], span)
+        return ast.Meta(children[0], self._attribute(children[1]), span)
 
     def _index(self, children: Children, span: Span) -> ast.Index:
         return ast.Index(children[0], children[1], span)

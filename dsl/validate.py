@@ -143,3 +143,8 @@ def _reads(program: Program) -> Iterator[str]:
             yield from expr(param.active)
     for require in program.requires:
         yield from expr(require.condition)
+    for ensure in program.study.ensures:
+        yield from expr(ensure.condition)
+    for objective in program.study.objectives:
+        if objective.expr is not None:
+            yield from expr(objective.expr)

@@ -16,6 +16,7 @@ import json
 import re
 from collections.abc import Collection, Iterator, Mapping, Set
 from dataclasses import fields, is_dataclass
+from functools import cache
 from itertools import chain
 
 from automl_run.errors import InputError
@@ -182,25 +183,41 @@ def _references(value: Value) -> Iterator[str]:
             yield from chain.from_iterable(_references(item) for item in value.values())
 
 
-def _strings(node: object, include_study: bool = False) -> Iterator[Lit]:
+def _strings(node: object, include_study: bool = False) -> list[Lit]:
     """Every string literal under `node`, in the order of the source."""
-    match node:
-        case Lit(value=str()):
-            yield node
-        case Section(path=path) if not include_study and path.steps and _is_study(path.steps[0]):
-            return
-        case Bind(targets=targets) if not include_study and targets and targets[0].steps and _is_study(targets[0].steps[0]):
-            return
-        case tuple():
-            yield from chain.from_iterable(_strings(item, include_study) for item in node)
-        case DictExpr(entries=entries):
-            yield from chain.from_iterable(_strings(value, include_study) for _, value in entries)
-        case _ if is_dataclass(node):
-            for field in fields(node):
-                yield from _strings(getattr(node, field.name), include_study)
+    out: list[Lit] = []
+    waiting = [node]
+    while waiting:
+        node = waiting.pop()
+        kind: type = type(node)  # not `match`: this walks every node of every file
+        if isinstance(node, Lit):
+            if isinstance(node.value, str):
+                out.append(node)
+        elif isinstance(node, tuple):
+            waiting.extend(node[::-1])
+        elif isinstance(node, DictExpr):
+            waiting.extend(value for _, value in reversed(node.entries))
+        elif kind in (Section, Bind) and not include_study and _in_study(node):
+            pass
+        else:
+            for name in _children(kind):
+                waiting.append(getattr(node, name))
+    return out
 
 
-def _is_study(step: object) -> bool:
+@cache
+def _children(kind: type) -> tuple[str, ...]:
+    """The fields of a syntax tree's node in which literals can stand, last first; () for anything else."""
+    if not is_dataclass(kind) or kind is Span:
+        return ()
+    return tuple(field.name for field in reversed(fields(kind)) if not field.name.endswith("span"))
+
+
+def _in_study(statement: object) -> bool:
+    path = statement.path if isinstance(statement, Section) else None
+    if isinstance(statement, Bind) and statement.targets:
+        path = statement.targets[0]
+    step = path.steps[0] if path is not None and path.steps else None
     return isinstance(step, NameStep) and step.name == "study"
 
 

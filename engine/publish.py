@@ -10,10 +10,11 @@ from automl_run.dsl.ir import Value
 from . import events
 from .core import facts
 from .core.facts import AnyFact
-from .core.state import Job, State, better
+from .core.state import Job, State, merit
 from .events import Event, Observer
-from .run_folder import SUMMARY, RunFolder
-from .summary import best_of, job_scores, params_of, summarize
+from .files import SUMMARY
+from .run_folder import RunFolder
+from .summary import as_json, best_of, job_scores, params_of, summarize
 from .trace import Trace
 from .wire.messages import Progress
 
@@ -27,7 +28,7 @@ class Publisher:
         self._observer: Observer | None = observer
         self._clock = clock
         self._params: dict[int, dict[str, Value]] = {}
-        #: jobs with a score and a folder, best first; only when the study says how many to keep
+        #: jobs with a score and a folder; only when the study says how many to keep
         self._kept: list[str] | None = None
 
     def params(self, state: State, index: int) -> dict[str, Value]:
@@ -36,7 +37,7 @@ class Publisher:
         return self._params[index]
 
     def summary(self, state: State, *, live: bool) -> dict[str, Any]:
-        return summarize(state, self._folder.path, self._clock() if live else None, live=live)
+        return as_json(summarize(state, self._folder.path, self._clock() if live else None, live=live))
 
     def write_summary(self, state: State) -> dict[str, Any]:
         summary = self.summary(state, live=False)
@@ -50,8 +51,11 @@ class Publisher:
             self._set_best(state, job)
 
     def _set_best(self, state: State, job: Job) -> None:
+        best = best_of(state, self._folder.path)
+        if best is None:
+            return
         try:
-            self._folder.set_best(job.name, job.fence, best_of(state, self._folder.path))
+            self._folder.set_best(job.name, job.fence, as_json(best))
         except OSError as error:
             self.warn(f"best/ cannot be written: {error}")
 
@@ -100,8 +104,6 @@ class Publisher:
                 self.warn(reason)
             case facts.RunEnded(how, reason):
                 self.tell(events.RunEnded(how, reason))
-            case facts.Interrupted():
-                pass
             case _:
                 pass
 
@@ -125,19 +127,11 @@ class Publisher:
         if keep is None:
             return
         if self._kept is None:
-            self._kept = sorted(
-                (j.name for j in state.jobs.values() if j.scores and j.name != name), key=lambda n: state.jobs[n].number
-            )
+            self._kept = [job.name for job in state.jobs.values() if job.scores and job.name != name]
         if state.jobs[name].scores:
             self._kept.append(name)
         direction = state.objectives[0].direction if state.objectives else "maximize"
         while len(self._kept) > max(keep, 1):
-            worst = self._kept[0]
-            for other in self._kept[1:]:
-                a, b = state.jobs[other].scores, state.jobs[worst].scores
-                if a and b and better(b[0], a[0], direction):
-                    worst = other
-            if worst == state.best:
-                break
+            worst = min(self._kept, key=lambda name: merit(state.jobs[name], direction))
             self._kept.remove(worst)
             self._folder.remove_job(worst)

@@ -12,28 +12,32 @@ from typing import Any
 
 import msgspec
 
+from automl_run.dsl.diff import differences
+from automl_run.dsl.elaborate.support import unsupported
 from automl_run.dsl.evaluate import Undefined, resolve
 from automl_run.dsl.ir import Program, Worker
+from automl_run.dsl.legacy.cli_settings import TraceTo
 from automl_run.errors import InputError, JournalError, RunError
 
 from . import events, journal, run_folder, view
-from .agents import Launcher
 from .controllers.base import Controller, Recommendation
 from .core import facts
-from .core.apply import apply
+from .core.apply import apply, replay
 from .core.ending import outcome
 from .core.facts import NamedWorker
 from .core.state import State
 from .events import Observer, silent
+from .files import ENDPOINT, TRACE
 from .journal import Journal
+from .launchers.base import Launcher
 from .launchers.gpus import settle_workers
 from .launchers.local import LocalLauncher
 from .publish import Publisher
 from .run_folder import RunFolder
 from .scheduler import Parts, Scheduler, steady_clock
-from .summary import summarize
+from .summary import as_json, summarize
 from .targets.base import Target
-from .trace import Trace, TraceTo
+from .trace import Trace
 from .wire.server import private_folder, private_root
 
 EXIT_CODES: Mapping[str, int] = {"done": 0, "stopped": 0, "failed": 1, "paused": 130}
@@ -70,6 +74,9 @@ def run_study(program: Program, options: RunOptions, observer: Observer = silent
     """Runs a new study to its end. InputError (RunExistsError too) before anything is written or started, RunError after."""
     from .controllers.registry import make_controller
 
+    refused = unsupported(program)
+    if refused:
+        raise InputError("; ".join(str(found) for found in refused))
     program = msgspec.structs.replace(program, base_dir=str(Path(program.base_dir).resolve()))
     target = _target(program)
     controller = make_controller(program)
@@ -92,13 +99,12 @@ def resume_study(folder: Path, options: RunOptions, observer: Observer = silent,
     store = Journal.open(folder)
     with contextlib.closing(store):
         history = list(store.facts())
-        state = State()
-        for fact in history:
-            state = apply(state, fact)
+        state = replay(history)
         if state.program is None:
             raise JournalError(f"{folder} was never started: its journal is empty; remove it and start again")
         if program is not None and program.digest != state.digest:
-            raise InputError(f"this program is not the one of {folder}: its digest is {program.digest}, the run's {state.digest}")
+            found = f"its digest is {program.digest}, the run's {state.digest}"
+            raise InputError(f"this program is not the one of {folder}: {found}\n{differences(state.program, program)}")
         stored = state.program
         if trials is not None and trials < len(state.recommended):
             raise InputError(f"{len(state.recommended)} trials were recommended before; study.budget.trials cannot be {trials}")
@@ -119,7 +125,7 @@ def read_run(folder: Path) -> dict[str, Any]:
     """The summary of a run: its scheduler's answer while it lives, else from the journal. JournalError, RunError."""
     if journal.in_use(folder):
         try:
-            endpoint = json.loads((folder / run_folder.ENDPOINT).read_text(encoding="utf-8"))
+            endpoint = json.loads((folder / ENDPOINT).read_text(encoding="utf-8"))
             answer = view.ask(Path(endpoint["view"]))
         except (OSError, ValueError, KeyError, TypeError) as error:
             raise RunError(f"the scheduler of {folder} is just starting or ending: {error}") from error
@@ -127,10 +133,8 @@ def read_run(folder: Path) -> dict[str, Any]:
             raise RunError(f"the scheduler of {folder} gave no summary")
         return answer
     with contextlib.closing(Journal.read(folder)) as store:
-        state = State()
-        for fact in store.facts():
-            state = apply(state, fact)
-    return summarize(state, folder.resolve(), None, live=False)
+        state = replay(store.facts())
+    return as_json(summarize(state, folder.resolve(), None, live=False))
 
 
 def run(
@@ -165,7 +169,7 @@ def _run(
     _sweep(folder)
     sockets = private_folder()
     clock = steady_clock()
-    trace = Trace(folder.path / run_folder.TRACE, options.trace or "file", engine=options.engine_trace)
+    trace = Trace(folder.path / TRACE, options.trace or "file", engine=options.engine_trace)
     publisher = Publisher(folder, trace, observer, clock)
     try:
         for warning in warnings:
@@ -173,9 +177,9 @@ def _run(
         publisher.restore_best(state)
         endpoint = {"socket": str(sockets / "agents.sock"), "view": str(sockets / "view.sock"), "epoch": state.epoch + 1}
         launcher = options.launcher(folder.path) if options.launcher else LocalLauncher(folder.path, options.allow_modules)
-        parts = Parts(folder.path, sockets, store, controller, target, launcher, publisher, clock)
+        parts = Parts(sockets, store, controller, target, launcher, publisher, clock)
         scheduler = Scheduler(parts, state, program)
-        folder.write_json(run_folder.ENDPOINT, endpoint)
+        folder.write_json(ENDPOINT, endpoint)
         state = scheduler.run(workers, trials)
         summary = publisher.write_summary(state)
         _report(folder, summary, publisher)
@@ -185,7 +189,7 @@ def _run(
     finally:
         trace.close()
         shutil.rmtree(sockets, ignore_errors=True)
-        (folder.path / run_folder.ENDPOINT).unlink(missing_ok=True)
+        (folder.path / ENDPOINT).unlink(missing_ok=True)
 
 
 @contextlib.contextmanager
@@ -207,7 +211,7 @@ def _resumable(folder: Path) -> Iterator[None]:
 def _sweep(folder: RunFolder) -> None:
     """Removes the sockets of a scheduler that was killed; ours is the run's lock, so nobody listens there."""
     try:
-        endpoint = json.loads((folder.path / run_folder.ENDPOINT).read_text(encoding="utf-8"))
+        endpoint = json.loads((folder.path / ENDPOINT).read_text(encoding="utf-8"))
         place = Path(endpoint["socket"]).parent
     except (OSError, ValueError, KeyError, TypeError):
         return

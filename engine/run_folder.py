@@ -10,17 +10,13 @@ from pathlib import Path
 from typing import Final
 
 from automl_run.dsl.ir import Program
+from automl_run.dsl.to_automl import text_of_program
 from automl_run.errors import InputError, RunExistsError
 
 from . import journal
 from .agent.folders import attempt_dir
+from .files import BEST, PROGRAM, write_whole
 
-SUMMARY: Final = "summary.json"
-BEST: Final = "best"
-TRACE: Final = "trace.log"
-ENDPOINT: Final = "endpoint.json"
-#: What agents read at their start: `Program.to_bytes()`.
-PROGRAM: Final = "program.msgpack"
 #: What of a job's folder makes it a model: copied to `best/`.
 _KEPT: Final = ("config", "models", "result.json")
 _MAX_RUN_ID: Final = 128
@@ -50,16 +46,17 @@ class RunFolder:
 
     def write_json(self, name: str, data: object) -> None:
         """Replaces the file `name` at once: a reader sees the old or the new one."""
-        _replace(self.path / name, (json.dumps(data, indent=2, allow_nan=False) + "\n").encode())
+        write_whole(self.path / name, (json.dumps(data, indent=2, allow_nan=False) + "\n").encode(), sync=True)
 
     def store_program(self, program: Program) -> None:
-        """`program.msgpack` for the agents; `program.automl`, the first file it was read from, for people."""
-        _replace(self.path / PROGRAM, program.to_bytes())
+        """`program.msgpack` for the agents; `program.automl`, as it was written or resolved from its layers, for people."""
+        write_whole(self.path / PROGRAM, program.to_bytes(), sync=True)
         copy = self.path / "program.automl"
-        if program.files and program.files[0].endswith(".automl") and not copy.exists():
-            # As written on the command line, from the folder it was read in; a resume elsewhere has the copy already.
-            with contextlib.suppress(OSError):
-                shutil.copyfile(program.files[0], copy)
+        if not copy.exists():
+            # A resume elsewhere has the copy already; what no text can say stays in program.msgpack.
+            text = text_of_program(program)
+            if text is not None:
+                write_whole(copy, text.encode(), sync=True)
 
     def set_best(self, job: str, fence: int, info: object) -> None:
         """Makes `best/` the model of this attempt: hard links where the file system has them, copies elsewhere."""
@@ -185,12 +182,3 @@ def _link(source: str, target: str, *, follow_symlinks: bool = True) -> str:
     except OSError:
         shutil.copy2(source, target, follow_symlinks=follow_symlinks)
     return target
-
-
-def _replace(path: Path, data: bytes) -> None:
-    temporary = path.with_name(f".{path.name}.new")
-    with temporary.open("wb") as file:
-        file.write(data)
-        file.flush()
-        os.fsync(file.fileno())
-    temporary.replace(path)

@@ -18,11 +18,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
+from automl_run.dsl.elaborate.support import objective_metrics
 from automl_run.dsl.evaluate import Undefined, resolve
 from automl_run.dsl.ir import Program, Worker
 from automl_run.errors import AutoMLError, WireError
 
-from .agents import Agents, Launcher
 from .controllers.base import Controller
 from .core import decide as core
 from .core import inputs as on
@@ -31,11 +31,13 @@ from .core.facts import AnyFact, NamedWorker
 from .core.inputs import Command, Input
 from .core.state import State
 from .journal import Journal
+from .launchers.base import Launcher
 from .publish import Publisher
 from .targets.base import Target
 from .view import View
 from .wire import messages as wire
 from .wire.server import Cut, Server
+from .worker_agents import Agents
 
 #: An interrupted run has ended after this, agents' ends included.
 DRAIN_S: Final = 11.0
@@ -51,7 +53,6 @@ _Happening = tuple[str, wire.FromAgent] | Cut | str
 class Parts:
     """What a scheduler is made of; `clock` gives seconds since 1970 and never goes back."""
 
-    folder: Path
     sockets: Path
     journal: Journal
     controller: Controller
@@ -168,7 +169,7 @@ class Scheduler:
                 raise ValueError("the study has no target")
             config = self._parts.target.render(resolve(self._program, point))
             params = self._parts.publisher.params(self._state, job.index)
-            objectives = tuple(objective.metric for objective in study.objectives)
+            objectives = tuple(name for name in objective_metrics(study) if name != "seconds")
             limit = study.budget.job_time_s
             name_of_config = self._parts.target.config_name
             assign = wire.Assign(name, fence, study.target, config, name_of_config, params, job.seed, objectives, limit)

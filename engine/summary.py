@@ -1,14 +1,113 @@
-"""The summary of a run: one JSON document for programs, `show` and the report."""
+"""The summary of a run, `summary.json`: what programs, `show` and the reports read.
+
+Unknown keys are left alone and most fields have defaults, so that a reader shows newer and older runs.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal, cast
+
+import msgspec
 
 from automl_run.dsl.evaluate import Undefined, target_values
 from automl_run.dsl.ir import Value
+from automl_run.errors import InputError
 
-from .core.state import Job, State
+from .core.state import Job as StudyJob
+from .core.state import State, better
+from .files import BEST
+
+
+class ObjectiveEntry(msgspec.Struct, frozen=True):
+    name: str
+    direction: Literal["maximize", "minimize"] = "maximize"
+
+
+class Best(msgspec.Struct, frozen=True):
+    """What `best.json` says. `path`: the folder of the best model."""
+
+    job: str
+    index: int = 0
+    score: float | None = None
+    scores: dict[str, float] = {}
+    params: dict[str, Value] = {}
+    seed: int = 0
+    path: str = ""
+
+
+class Job(msgspec.Struct, frozen=True):
+    """`score`: of the first objective, None without one; `scores`: of every objective, {} without.
+
+    `params`: target path -> value, active parameters only. `attempts`: how often it was started. `step`, `reported`: its newest
+    report, and the best values of the metrics so far.
+    """
+
+    name: str
+    index: int
+    state: str
+    cause: str | None = None
+    message: str = ""
+    score: float | None = None
+    scores: dict[str, float] = {}
+    params: dict[str, Value] = {}
+    seconds: float | None = None
+    gpus: list[int] = []
+    seed: int = 0
+    attempts: int = 1
+    step: int | None = None
+    reported: dict[str, float] = {}
+
+    @property
+    def is_baseline(self) -> bool:
+        return self.index == 0
+
+
+class Summary(msgspec.Struct, frozen=True):
+    """A run. `jobs` in the order of their index."""
+
+    run_id: str
+    state: str
+    reason: str = ""
+    digest: str = ""
+    objectives: list[ObjectiveEntry] = []
+    best: Best | None = None
+    jobs: list[Job] = []
+    seconds: float | None = None
+
+    @property
+    def objective(self) -> ObjectiveEntry:
+        """The first objective; a run that never learnt its own has a nameless one."""
+        return self.objectives[0] if self.objectives else ObjectiveEntry("score")
+
+    @property
+    def baseline(self) -> Job | None:
+        return next((job for job in self.jobs if job.is_baseline), None)
+
+    @property
+    def paths(self) -> list[str]:
+        """The target paths of all jobs, in the order in which they first appear."""
+        return list(dict.fromkeys(path for job in self.jobs for path in job.params))
+
+    def better(self, a: float, b: float) -> bool:
+        return better(a, b, self.objective.direction)
+
+
+def read_summary(data: Mapping[str, object]) -> Summary:
+    """InputError for a document that is not a run's summary."""
+    try:
+        return msgspec.convert(data, Summary)
+    except msgspec.ValidationError as error:
+        raise InputError(f"not the summary of a run: {error}") from error
+
+
+def as_json(summary: Summary | Best) -> dict[str, Any]:
+    """As plain data, for JSON."""
+    return cast("dict[str, Any]", msgspec.to_builtins(summary))
+
+
+# -- from the state of a study --------------------------------------------------------------------------------------------
 
 
 def params_of(state: State, index: int) -> dict[str, Value]:
@@ -21,65 +120,64 @@ def params_of(state: State, index: int) -> dict[str, Value]:
         return {}
 
 
-def job_scores(state: State, job: Job) -> dict[str, float]:
+def job_scores(state: State, job: StudyJob) -> dict[str, float]:
     """Objective -> value that counts; {} for a job without a score."""
     if job.scores is None:
         return {}
     return {objective.metric: score for objective, score in zip(state.objectives, job.scores, strict=True)}
 
 
-def best_of(state: State, folder: Path) -> dict[str, Any] | None:
-    """What `best.json` says, or None while no job has a score."""
+def best_of(state: State, folder: Path) -> Best | None:
+    """None while no job has a score."""
     if state.best is None:
         return None
     job = state.jobs[state.best]
-    return {
-        "job": job.name,
-        "index": job.index,
-        "score": job.scores[0] if job.scores else None,
-        "scores": job_scores(state, job),
-        "params": params_of(state, job.index),
-        "seed": job.seed,
-        "path": str(folder / "best"),
-    }
+    return Best(
+        job=job.name,
+        index=job.index,
+        score=job.scores[0] if job.scores else None,
+        scores=job_scores(state, job),
+        params=params_of(state, job.index),
+        seed=job.seed,
+        path=str(folder / BEST),
+    )
 
 
-def summarize(state: State, folder: Path, now: float | None, *, live: bool) -> dict[str, Any]:
+def summarize(state: State, folder: Path, now: float | None, *, live: bool) -> Summary:
     """Jobs in the order of their recommendation's index. `now` None: the run is over since its newest fact.
 
     A run without a scheduler that has not ended is `paused`: it can be resumed.
     """
-    run_state = "paused" if state.run == "running" and not live else state.run
     jobs = sorted(state.jobs.values(), key=lambda job: job.index)
-    return {
-        "run_id": state.run_id,
-        "state": run_state,
-        "reason": state.reason,
-        "digest": state.digest,
-        "objectives": [{"name": o.metric, "direction": o.direction} for o in state.objectives],
-        "best": best_of(state, folder),
-        "jobs": [_job(state, job, live, now) for job in jobs],
-        "seconds": round(state.elapsed(state.last_at if now is None else now), 3),
-    }
+    return Summary(
+        run_id=state.run_id,
+        state="paused" if state.run == "running" and not live else state.run,
+        reason=state.reason,
+        digest=state.digest,
+        objectives=[ObjectiveEntry(objective.metric, objective.direction) for objective in state.objectives],
+        best=best_of(state, folder),
+        jobs=[_job(state, job, live, now) for job in jobs],
+        seconds=round(state.elapsed(state.last_at if now is None else now), 3),
+    )
 
 
-def _job(state: State, job: Job, live: bool, now: float | None) -> dict[str, Any]:
+def _job(state: State, job: StudyJob, live: bool, now: float | None) -> Job:
     seconds = job.seconds
     if job.state == "running" and live and now is not None:
         seconds = max(0.0, now - job.assigned_at)
-    return {
-        "name": job.name,
-        "index": job.index,
-        "state": "waiting" if job.state == "running" and not live else job.state,
-        "cause": job.cause if job.ended else None,
-        "message": job.message if job.ended else "",
-        "score": job.scores[0] if job.scores else None,
-        "scores": job_scores(state, job),
-        "params": params_of(state, job.index),
-        "seconds": round(seconds, 3),
-        "gpus": list(job.gpus),
-        "seed": job.seed,
-        "attempts": job.fence,
-        "step": job.last_step,
-        "reported": dict(job.best),
-    }
+    return Job(
+        name=job.name,
+        index=job.index,
+        state="waiting" if job.state == "running" and not live else job.state,
+        cause=job.cause if job.ended else None,
+        message=job.message if job.ended else "",
+        score=job.scores[0] if job.scores else None,
+        scores=job_scores(state, job),
+        params=params_of(state, job.index),
+        seconds=round(seconds, 3),
+        gpus=list(job.gpus),
+        seed=job.seed,
+        attempts=job.fence,
+        step=job.last_step,
+        reported=dict(job.best),
+    )

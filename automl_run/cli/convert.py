@@ -76,7 +76,7 @@ def _reordered(argv: Sequence[str]) -> list[str]:
 def _wants_json(output: str, source: Path | None) -> bool:
     suffix = Path(output).suffix
     if output == "-":
-        return source is not None and source.suffix != ".json"
+        return source is not None and source.suffix == ".automl"
     if suffix not in (".json", ".automl"):
         raise InputError(f"`{output}`: the new file is called .automl or .json")
     return suffix == ".json"

@@ -12,7 +12,7 @@ import sys
 from collections.abc import Sequence
 
 from automl_run import __version__
-from automl_run.cli.output import settle_streams
+from automl_run.cli.output import put, settle_streams
 from automl_run.errors import AutoMLError, InputError, ProgramError
 
 #: subcommand -> what it does, in the order the help prints them. Each is `automl_run.cli.<name>.main(argv) -> exit code`.
@@ -21,6 +21,8 @@ COMMANDS = {
     "fmt": "put programs into the one layout",
     "lint": "find what is allowed and hardly meant",
     "convert": "write a program in the other language, Clara's JSON or .automl",
+    "explain": "tell what the code of a message means, or where the value of a path comes from",
+    "plan": "print what a run would do: its parameters, its size, its jobs and what they cost",
     "diff": "tell what two programs mean differently",
     "completion": "print the completion script of a shell",
     "lsp": "serve an editor that speaks the language server protocol",
@@ -45,14 +47,14 @@ def main(argv: Sequence[str] | None = None) -> int:
     """The exit code for the command line `argv` (default: the process's own)."""
     settle_streams()
     args = list(sys.argv[1:] if argv is None else argv)
-    if not args or args[0] in ("-h", "--help"):
-        print(USAGE, end="")
-        return 0 if args else 2
-    if args[0] == "--version":
-        print(f"automl-run {__version__}")
-        return 0
-    command, rest = (args[0], args[1:]) if args[0] in COMMANDS or args[0] == "run" else ("run", args)
+    command, rest = (args[0], args[1:]) if args and (args[0] in COMMANDS or args[0] == "run") else ("run", args)
     try:
+        if not args or args[0] in ("-h", "--help"):
+            put(USAGE.rstrip())
+            return 0 if args else 2
+        if args[0] == "--version":
+            put(f"automl-run {__version__}")
+            return 0
         return int(importlib.import_module(f"automl_run.cli.{command}").main(rest))
     except ProgramError as error:
         print(error, file=sys.stderr)

@@ -32,10 +32,10 @@ def put(text: str, stream: TextIO | None = None) -> None:
     try:
         print(text, file=stream, flush=True)
     except OSError as error:
-        if error.errno not in (errno.EPIPE, errno.EIO):
-            raise
         # Later writes, the interpreter's own flush at exit included, go nowhere instead of failing.
         os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
+        if error.errno not in (errno.EPIPE, errno.EIO):
+            raise
 
 
 def put_json(document: Mapping[str, object]) -> None:

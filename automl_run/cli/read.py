@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 from automl_run.cli.options import split_pair
@@ -11,7 +12,7 @@ from automl_run.dsl.diagnostics import render_all
 from automl_run.dsl.ir import Program
 from automl_run.dsl.legacy import Settings, parse_settings
 from automl_run.dsl.load import Checked, check, load_mmar
-from automl_run.errors import InputError, ProgramError
+from automl_run.errors import ProgramError
 
 
 def add_source(parser: argparse.ArgumentParser, *, legacy: bool) -> None:
@@ -33,7 +34,7 @@ def add_source(parser: argparse.ArgumentParser, *, legacy: bool) -> None:
             action="append",
             default=[],
             metavar="PATH=EXPR",
-            help="a value or a domain on top of the file; repeatable",
+            help="a value, or with `PATH ~ DOMAIN` a search, on top of the file; repeatable",
         )
 
 
@@ -45,15 +46,19 @@ def read(args: argparse.Namespace) -> tuple[Checked, Settings]:
     if "mmar" in args:
         settings = parse_settings(args.pairs)
         return load_mmar(args.mmar, automlconf=args.automlconf, settings=settings), settings
-    if not args.file.is_file():
-        raise InputError(f"no file `{args.file}`" + (" (it is a folder; an MMAR is given with -m)" if args.file.is_dir() else ""))
     return check(args.file, sets=[split_pair(pair) for pair in args.pairs]), parse_settings([])
+
+
+def runnable(checked: Checked) -> Program:
+    """As `program_of`, for a run: what the engine does not carry out (AM199) is an error, before anything is written."""
+    refused = [replace(found, severity="error", label="") for found in checked.diagnostics if found.code == "AM199"]
+    if checked.program is not None and refused:
+        raise ProgramError(refused, render_all(refused, checked.sources))
+    return program_of(checked)
 
 
 def program_of(checked: Checked) -> Program:
     """The program; warnings and notes are printed to stderr. ProgramError when there are errors."""
-    if checked.program is None:
-        raise ProgramError(checked.diagnostics, render_all(checked.diagnostics, checked.sources))
-    if checked.diagnostics:
-        print(render_all(checked.diagnostics, checked.sources), file=sys.stderr)
-    return checked.program
+    if checked.ok and checked.diagnostics:
+        print(checked.rendered(), file=sys.stderr)
+    return checked.unwrap()

@@ -35,8 +35,10 @@ def main(argv: Sequence[str]) -> int:
         workers=parse_workers(args.workers) if args.workers is not None else None,
         trace=args.trace or "file",
         engine_trace=args.engine_trace,
+        allow_modules=tuple(args.allow_modules),
         budget=dict(split_pair(pair) for pair in args.pairs),
     )
-    result = resume_study(folder, options, LiveTable(stream=sys.stderr if args.json else sys.stdout))
+    table = LiveTable(stream=sys.stderr if args.json else sys.stdout, lines=options.trace in (None, "file"))
+    result = resume_study(folder, options, table)
     put_json(result.summary) if args.json else put(final_table(result.summary, result.folder))
     return result.exit_code

@@ -4,14 +4,10 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, cast
 
 from automl_run.cli.options import Parser, add_run_options, is_legacy
 from automl_run.cli.output import put, put_json
-from automl_run.cli.read import add_source, program_of, read
-
-if TYPE_CHECKING:
-    from automl_run.engine.trace import TraceTo
+from automl_run.cli.read import add_source, read, runnable
 
 
 def main(argv: Sequence[str]) -> int:
@@ -24,7 +20,7 @@ def main(argv: Sequence[str]) -> int:
     add_run_options(parser)
     args = parser.parse_args(argv)
     checked, settings = read(args)
-    program = program_of(checked)
+    program = runnable(checked)
 
     # Imported late: reading and refusing a program must not wait for the engine.
     from automl_run.dsl.legacy import parse_workers
@@ -34,18 +30,19 @@ def main(argv: Sequence[str]) -> int:
     from automl_run.engine.run import RunOptions, run_study
 
     workers = settings.workers if legacy else parse_workers(args.workers) if args.workers is not None else None
-    trace = cast("TraceTo | None", args.trace or settings.trace)
+    trace = args.trace or settings.trace
     options = RunOptions(
         out=args.out,
         run_id=settings.run_id if legacy else args.run_id,
         workers=workers,
         trace=trace,
         engine_trace=args.engine_trace or settings.engine_trace,
+        allow_modules=tuple(args.allow_modules),
     )
     log = sys.stderr if args.json else sys.stdout
     if legacy:
         put(f"AutoML config: {args.automlconf or 'config_automl.json'}", log)
     put(f"controller {describe(program.study.controller)}", log)
-    result = run_study(program, options, LiveTable(stream=log))
+    result = run_study(program, options, LiveTable(stream=log, lines=trace in (None, "file")))
     put_json(result.summary) if args.json else put(final_table(result.summary, result.folder))
     return result.exit_code

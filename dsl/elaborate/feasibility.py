@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 import random
 from collections import Counter
@@ -12,6 +13,7 @@ from ..diagnostics import Diagnostic
 from ..evaluate import TOO_MUCH_WORK, build_point, infeasible_because
 from ..source import Span
 from .domains import snapped
+from .logic import reads
 from .order import derives
 
 #: Enough to tell a condition that hardly holds from one that never does; a program that is not at fault needs one or two.
@@ -19,6 +21,8 @@ _DRAWS = 20_000
 #: With many parameters fewer points are tried, so that a check stays quick; then nothing found is a warning only.
 _WORK = 400_000
 _CERTAIN = 5_000
+#: Values beside a condition that does not hold; more of them hide the one that matters.
+_MOST_SHOWN = 6
 
 
 def check(program: ir.Program, place: Callable[[str], Span], otherwise: Span) -> list[Diagnostic]:
@@ -48,8 +52,18 @@ def check(program: ir.Program, place: Callable[[str], Span], otherwise: Span) ->
         return [Diagnostic("AM123", message, _span(worst, place, otherwise), "", help, "error" if certain else "warning")]
     if not program.study.baseline:
         return []
-    help = "set another baseline with `=`, or `baseline = false` in the study"
+    help = f"{_here(program, reason)}set another baseline with `=`, or `baseline = false` in the study"
     return [Diagnostic("AM124", f"the baseline is not allowed: {reason}", _span(reason, place, otherwise), "", help, "warning")]
+
+
+def _here(program: ir.Program, reason: str) -> str:
+    """The baseline of what the broken `require` reads: "here a = 1, b = 2; "."""
+    for require in program.requires:
+        if reason in (require.reason, f"`require {require.text}` does not hold"):
+            params = [program.param(id) for id in reads(require.condition)][:_MOST_SHOWN]
+            values = ", ".join(f"{param.id} = {', '.join(map(json.dumps, param.baseline))}" for param in params)
+            return f"here {values}; " if values else ""
+    return ""
 
 
 def _span(reason: str, place: Callable[[str], Span], otherwise: Span) -> Span:

@@ -23,11 +23,13 @@ class Layer:
     """One module. `legacy`: a search refines the value of its own layer, and that value is the baseline even outside the domain.
 
     `automl_config`: a study that the legacy reader made, which has carried out what handlers and executor say.
+    `bundle`: a MONAI bundle's configuration, whose keys may create, and whose texts are MONAI's.
     """
 
     module: ast.Module
     legacy: bool = False
     automl_config: bool = False
+    bundle: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,7 +91,7 @@ class _Builder:
         for number, layer in enumerate(layers):
             self.expand.layer, self.legacy = number, layer.legacy
             # Paths create only where no layer below made a configuration: with a base, an unknown path is a slip.
-            self.places.root.open = not self.places.root.entries
+            self.places.root.open = layer.bundle or not self.places.root.entries
             self._apply(placed[number])
         return self.out
 
@@ -114,13 +116,13 @@ class _Builder:
                     self.out.study += [StudyKey(item, layer, file) for item in body]
                     return
                 if label is not None:
-                    help = '`study "name" { ... }` is the one section with a label'
+                    help = '`study "name" { ... }` has a label, and each `phase` in it'
                     self._report(Fault("AM117", "this section takes no label", path.span, help=help))
                 whole = (*prefix, *path.steps)
                 inner = Section(ast.Path(whole, path.span), scope)
                 for item in body:
                     self._flatten(item, inner, whole, layer, file, found, defs)
-            case ast.Objective():
+            case ast.Objective() | ast.Ensure():
                 self.out.study.append(StudyKey(statement, layer, file))
             case ast.Def(name, span=span):
                 if name in defs:
@@ -129,8 +131,6 @@ class _Builder:
                     return
                 defs[name] = statement
                 self.places.defs[name] = (statement, scope)
-            case ast.Ensure(span=span):
-                self._report(later("`ensure`", span))
             case ast.Use():
                 if prefix:
                     self._report(Fault("AM118", "`use` stands outside sections", statement.span))

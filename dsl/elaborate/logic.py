@@ -96,7 +96,7 @@ def children(expr: ir.Expr) -> tuple[ir.Expr, ...]:
 def free(expr: ir.Expr, bound: frozenset[str] = frozenset()) -> bool:
     """Whether `expr` reads a parameter, or a comprehension's variable from outside."""
     match expr:
-        case ir.ParamRef() | ir.IsAlt():
+        case ir.ParamRef() | ir.IsAlt() | ir.Metric():
             return True
         case ir.Local(name):
             return name not in bound
@@ -120,6 +120,12 @@ def reads(expr: ir.Expr | None) -> list[ir.ParamId]:
     if expr is not None:
         visit(expr)
     return list(out)
+
+
+def metrics_in(expr: ir.Expr) -> list[str]:
+    """The metrics that `expr` reads, in the order they are written, each once."""
+    own = [expr.name] if isinstance(expr, ir.Metric) else []
+    return list(dict.fromkeys([*own, *(name for child in children(expr) for name in metrics_in(child))]))
 
 
 def conjuncts(expr: ir.Expr) -> Known:

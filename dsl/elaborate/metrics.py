@@ -1,8 +1,23 @@
-"""The metrics that a configuration names: the `log_label`s of its components, and which of them is the key metric."""
+"""The metrics that a configuration names, and which of them is the key metric; and those that every job has.
+
+In an MMAR those are the `log_label`s of its components, in a MONAI bundle the keys of `key_val_metric` and its like.
+"""
 
 from __future__ import annotations
 
 from .. import ir
+
+#: Metrics that every job is to have, and what they count.
+BUILT_IN = {
+    "seconds": "time",
+    "peak_gpu_memory": "bytes",
+    "peak_memory": "bytes",
+    "parameters": "a number",
+    "latency_ms": "milliseconds",
+}
+#: Arguments of MONAI's engines that map the name of a metric to its component, the deciding one first.
+_KEY_METRICS = ("key_val_metric", "key_metric")
+_METRIC_MAPS = (*_KEY_METRICS, "key_train_metric", "additional_metrics")
 
 
 def log_labels(node: ir.ConfigNode) -> list[str]:
@@ -15,12 +30,16 @@ def log_labels(node: ir.ConfigNode) -> list[str]:
                 label = _text(attrs.get("log_label"))
                 if label is not None:
                     out.append(label)
+                for name in _METRIC_MAPS:
+                    out.extend(_keys(args.get(name)))
                 for child in (*args.values(), *attrs.values()):
                     visit(child)
             case ir.ListNode(items):
                 for child in items:
                     visit(child)
             case ir.MapNode(entries):
+                for name in _METRIC_MAPS:
+                    out.extend(_keys(entries.get(name)))
                 for child in entries.values():
                     visit(child)
             case ir.ChoiceNode(_, nodes):
@@ -43,7 +62,46 @@ def key_metric(config: ir.MapNode) -> str | None:
     key = validate.entries.get("key_metric") if isinstance(validate, ir.MapNode) else None
     if isinstance(key, ir.ListNode):
         key = key.items[0] if key.items else None
-    return _text(key.attrs.get("log_label")) if isinstance(key, ir.Component) else None
+    if isinstance(key, ir.Component):
+        return _text(key.attrs.get("log_label"))
+    for name in _KEY_METRICS:
+        for found in _named(config, name):
+            keys = _keys(_followed(config, found))
+            if keys:
+                return keys[0]
+    return None
+
+
+def _followed(config: ir.MapNode, node: ir.ConfigNode) -> ir.ConfigNode | None:
+    """What MONAI's reference `"@validate#key_metric"` names; `node` itself if it is none."""
+    text = _text(node)
+    if text is None or not text.startswith("@"):
+        return node
+    found: ir.ConfigNode | None = config
+    for step in text.removeprefix("@").split("#"):
+        inside = found.entries if isinstance(found, ir.MapNode) else found.args if isinstance(found, ir.Component) else {}
+        found = inside.get(step)
+    return found
+
+
+def _named(node: ir.ConfigNode, name: str) -> list[ir.ConfigNode]:
+    """Every argument `name` of a component, in order."""
+    match node:
+        case ir.Component(_, args):
+            inside = [found for child in args.values() for found in _named(child, name)]
+            return [*([args[name]] if name in args else []), *inside]
+        case ir.ListNode(items):
+            return [found for child in items for found in _named(child, name)]
+        case ir.MapNode(entries):
+            return [found for child in entries.values() for found in _named(child, name)]
+        case _:
+            return []
+
+
+def _keys(node: ir.ConfigNode | None) -> list[str]:
+    if isinstance(node, ir.MapNode):
+        return list(node.entries)
+    return list(node.value) if isinstance(node, ir.Const) and isinstance(node.value, dict) else []
 
 
 def _text(node: ir.ConfigNode | None) -> str | None:

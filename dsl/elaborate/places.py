@@ -312,8 +312,16 @@ def component_of(slot: Slot) -> Comp | None:
 
 
 def _by_class(items: list[Slot], name: str, span: Span, index: int | None) -> tuple[Slot, int] | None:
-    components = [(item, comp) for item in items if (comp := component_of(item)) is not None]
-    found = [item for item, comp in components if comp.cls == name] or [item for item, comp in components if comp.short == name]
+    exact: list[Slot] = []
+    short: list[Slot] = []
+    for item in items:  # lists are long, and every search of a legacy file looks through one: `component_of`, written out
+        binding = item.binding
+        if binding is not None and binding.site is None and isinstance(value := binding.value, Comp):
+            if value.cls == name:
+                exact.append(item)
+            elif value.cls.endswith(name) and value.short == name:
+                short.append(item)
+    found = exact or short
     if not found:
         return None
     if index is not None:

@@ -12,6 +12,7 @@ from ..diagnostics import Diagnostic
 from ..digest import digest
 from ..source import NOWHERE, Span
 from . import feasibility, metrics
+from .arguments import check_slot
 from .expand import Expander
 from .expressions import Expressions, Reading
 from .layers import Layer, Layered, build
@@ -22,7 +23,8 @@ from .paths import assign
 from .sites import Sites, is_dead, never_searched
 from .study import StudyReader
 from .study_values import StudyValues
-from .tree import Comp, Fault, Leaf, Map, Seq, Slot, Tree
+from .support import unsupported
+from .tree import Fault
 
 _MAX_PARAMS = 4096
 
@@ -50,7 +52,7 @@ class Elaborated:
 
 def elaborate(request: Request) -> Elaborated:
     """Pure: reads no file, imports no component."""
-    checked = _is_checked(request)
+    checked = is_checked(request)
     layered = build(request.layers, signatures.has_argument if checked else lambda cls, name: None)
     assign(layered.places)
     expressions = Expressions(layered.places)
@@ -59,13 +61,16 @@ def elaborate(request: Request) -> Elaborated:
     lowering.faults += layered.faults
     if checked:
         for slot in layered.places.root.entries.values():
-            _check_slot(slot, lowering)
+            check_slot(slot, lowering.report)
     config = lowering.root(layered.places.root.entries)
     lets = _lets(layered, sites, lowering)
     requires, places = _requires(layered, sites, lowering, request)
-    labels = metrics.log_labels(config) if any(layer.legacy for layer in request.layers) else []
-    reader = StudyReader(layered, StudyValues(expressions, request.variables, request.resolve_target))
-    study = reader.read(request.base_target, labels, metrics.key_metric(config))
+    has_base = any(layer.legacy or layer.bundle for layer in request.layers)
+    labels = metrics.log_labels(config) if has_base else []
+    start = next((slot.span for slot in layered.places.root.entries.values()), NOWHERE)
+    reader = StudyReader(layered, StudyValues(expressions, request.variables, request.resolve_target), start)
+    known = {sites.labelled(param).label for param in sites.params.values()}
+    study = reader.read(request.base_target, labels, metrics.key_metric(config), known, request.text_of)
     faults = [*lowering.faults, *reader.faults]
     # What stood in a slot with a mistake is missing, and would only be complained about again.
     dead = [never_searched(id, sites.spans[id]) for id, param in sites.params.items() if is_dead(param)]
@@ -88,7 +93,7 @@ def elaborate(request: Request) -> Elaborated:
         base_dir=request.base_dir,
         files=request.files,
     )
-    start = next((slot.span for slot in layered.places.root.entries.values()), NOWHERE)
+    diagnostics = (*diagnostics, *_not_run(program, reader, start))
     spans = {_reason(require): span for require, span in zip(requires, places, strict=True)}
     found = feasibility.check(program, lambda reason: spans.get(reason, NOWHERE), start)
     diagnostics = (*diagnostics, *found)
@@ -97,9 +102,9 @@ def elaborate(request: Request) -> Elaborated:
     return Elaborated(msgspec.structs.replace(program, digest=digest(program)), diagnostics)
 
 
-def _is_checked(request: Request) -> bool:
-    """Whether component names mean classes of MONAI and torch: with a Clara base or target. Elsewhere they are the user's own."""
-    if request.base_target is not None or any(layer.legacy for layer in request.layers):
+def is_checked(request: Request) -> bool:
+    """Whether component names mean classes of MONAI and torch: with a base or target of either. Else they are the user's."""
+    if request.base_target is not None or any(layer.legacy or layer.bundle for layer in request.layers):
         return True
     for layer in request.layers:
         for statement in layer.module.body:
@@ -148,43 +153,17 @@ def _requires(layered: Layered, sites: Sites, lowering: Lowering, request: Reque
     return tuple(out), places
 
 
+def _not_run(program: ir.Program, reader: StudyReader, start: Span) -> list[Diagnostic]:
+    """What the engine does not carry out, as warnings: a start of the run makes errors of them."""
+    return [
+        Diagnostic("AM199", str(found), reader.spans.get(found.key, start), "a run refuses this", severity="warning")
+        for found in unsupported(program)
+    ]
+
+
 def _reason(require: ir.Require) -> str:
     """What `infeasible_because` says when it does not hold."""
     return require.reason or f"`require {require.text}` does not hold"
-
-
-# -- signatures -------------------------------------------------------------------------------------------------------------------
-
-
-def _check_slot(slot: Slot, lowering: Lowering) -> None:
-    for binding in slot.chain():
-        if binding.site is not None:
-            for alternative in binding.site.alternatives or []:
-                value = alternative.values[binding.position]
-                if isinstance(value, (Comp, Seq, Map)):
-                    _check_tree(value, lowering)
-        elif binding.value is not None:
-            _check_tree(binding.value, lowering)
-
-
-def _check_tree(tree: Tree, lowering: Lowering) -> None:
-    """Required arguments that are missing; unknown ones were refused where they are written."""
-    match tree:
-        case Comp(cls, _, args, attrs):
-            for problem in signatures.check_args(cls, args):
-                if problem.kind == "missing" and "ref" not in attrs:
-                    message = f"`{cls}` needs its argument `{problem.name}`"
-                    lowering.report(Fault("AM119", message, tree.callee_span, label=f"`{problem.name}` is missing"))
-            for slot in (*args.values(), *attrs.values(), *tree.lets.values()):
-                _check_slot(slot, lowering)
-        case Seq(items=items):
-            for slot in items:
-                _check_slot(slot, lowering)
-        case Map(entries=entries):
-            for slot in entries.values():
-                _check_slot(slot, lowering)
-        case Leaf():
-            pass
 
 
 def _unique(diagnostics: Sequence[Diagnostic]) -> list[Diagnostic]:

@@ -1,30 +1,40 @@
 """The `study` section: its keys, merged over the layers, as `ir.Study`.
 
 Codes: AM401 unknown key, AM402 wrong value, AM403 controller, AM404 metric, AM405 target, AM406 two studies, AM199 what is not
-honoured yet.
+honoured in such a file. `support.py` says what of the outcome the engine carries out.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field
+from typing import TypeAlias
 
 from .. import ast, ir
+from ..controllers import CONTROLLERS, FINITE
 from ..diagnostics import Diagnostic, Secondary, did_you_mean, nearest
 from ..source import Span
 from .layers import Layered, StudyKey
+from .metric_expressions import MetricExpressions
 from .study_values import StudyValues, word
-from .tree import Fault, later
+from .tree import Fault
 
-_ENDLESS = frozenset({"Auto", "Random", "TPE"})
+#: The text at a span, "" where it is not known.
+TextOf: TypeAlias = Callable[[Span], str]
+
 _DEFAULT_TRIALS = 20
-_BUILT_IN_METRICS = ("seconds", "peak_gpu_memory", "peak_memory", "parameters", "latency_ms")
-_KEYS = ("target", "controller", "workers", "seed", "order", "baseline", "keep", "out", "executor", "handlers", "budget")
+_KEYS = (
+    "target", "controller", "workers", "seed", "order", "baseline", "keep", "out", "executor", "handlers", "budget",
+    "pruner", "repeat", "phase", "accelerate", "stall_time", "disk_reserve",
+)  # fmt: skip
 #: Honoured in a legacy AutoML config, whose reader translates them.
 _LEGACY_KEYS = ("executor", "handlers")
-_LATER_KEYS = ("pruner", "repeat", "phase", "accelerate", "stall_time", "disk_reserve")
 _WORDS = ("maximize", "minimize", "ensure")
-_BUDGET = ("trials", "time", "job_time", "target", "patience")
+_SECTIONS = {
+    "budget": ("trials", "time", "job_time", "target", "patience", "gpu_hours"),
+    "repeat": ("folds", "seeds", "score"),
+}
+_PHASE_KEYS = ("controller", "pruner", "workers", "budget", "search", "warm_start")
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,48 +47,79 @@ class Setting:
 
 
 @dataclass(slots=True)
+class _Part:
+    """The study itself, or one of its phases: settings by key (`budget.trials`), and what they come to."""
+
+    span: Span
+    settings: dict[str, Setting] = field(default_factory=dict)
+    values: dict[str, object] = field(default_factory=dict)
+
+    def budget(self) -> ir.Budget:
+        values = self.values
+        return ir.Budget(
+            trials=_whole(values.get("budget.trials")),
+            time_s=_float(values.get("budget.time")),
+            job_time_s=_float(values.get("budget.job_time")),
+            target=_float(values.get("budget.target")),
+            patience=_whole(values.get("budget.patience")),
+            gpu_hours=_float(values.get("budget.gpu_hours")),
+        )
+
+    def workers(self) -> tuple[ir.Worker, ...]:
+        workers = self.values.get("workers", ())
+        return workers if isinstance(workers, tuple) else ()
+
+
+@dataclass(slots=True)
 class StudyReader:
-    """Reads one study."""
+    """Reads one study. `spans`: where its settings are said, by their keys: `pruner`, `budget.gpu_hours`, `phase NAME`."""
 
     layered: Layered
     values: StudyValues
+    start: Span
     faults: list[Diagnostic] = field(default_factory=list)
+    spans: dict[str, Span] = field(default_factory=dict)
+    _study: _Part = field(init=False)
+    _phases: dict[str, _Part] = field(default_factory=dict)
+    _objectives: list[tuple[int, ast.Objective]] = field(default_factory=list)
+    _ensures: list[ast.Ensure] = field(default_factory=list)
 
-    def read(self, base: ir.Spec | None, labels: Sequence[str], key_metric: str | None) -> ir.Study:
-        """`base`: the target that a `use`d MMAR gives. `labels`: the metrics that the configuration names."""
-        settings, objectives = self._collect()
+    def __post_init__(self) -> None:
+        self._study = _Part(self.start)
+
+    def read(
+        self,
+        base: ir.Spec | None,
+        metrics: Sequence[str],
+        key_metric: str | None,
+        labels: Collection[str],
+        text_of: TextOf,
+    ) -> ir.Study:
+        """`base`: the target that a `use`d MMAR or bundle gives. `metrics`: those that the configuration names.
+
+        `labels`: those that parameters have.
+        """
+        self._collect()
         name = self._name()
-        values: dict[str, object] = {}
-        for key, setting in settings.items():
-            try:
-                values[key] = self.values.read(key, setting.value, setting.key.file)
-            except Fault as fault:
-                self.faults.append(fault.diagnostic)
-
+        for part in (self._study, *self._phases.values()):
+            self._evaluate(part)
+        values = self._study.values
         controller = _spec(values.get("controller")) or ir.Spec("Auto")
-        trials, seconds = _whole(values.get("budget.trials")), _float(values.get("budget.time"))
-        target_score = _float(values.get("budget.target"))
-        if controller.name in _ENDLESS and trials is None and seconds is None and target_score is None:
-            trials = _DEFAULT_TRIALS
-        workers = values.get("workers", ())
-        self._check_order(settings, controller, workers)
-        if not objectives and key_metric is None and "target" in values:
-            help = "write `maximize NAME` or `minimize NAME` with the name of a metric"
-            aimless = Fault("AM404", "nothing says which metric is to be improved", settings["target"].span, help=help)
-            self.faults.append(aimless.diagnostic)
+        expressions = MetricExpressions(self.values.expressions, metrics)
+        objectives = self._read_objectives(expressions, key_metric, text_of)
+        ensures = self._read_ensures(expressions, text_of)
+        self.spans.update({f"metric {name}": span for name, span in expressions.spans.items()})
+        phases = self._read_phases(labels)
+        budget = self._study.budget()
+        if self._is_endless(controller, budget, phases):
+            budget = ir.Budget(_DEFAULT_TRIALS, job_time_s=budget.job_time_s, patience=budget.patience, gpu_hours=budget.gpu_hours)
         return ir.Study(
             name=name,
             target=_spec(values.get("target")) or base,
-            objectives=self._objectives(objectives, labels, key_metric),
+            objectives=objectives,
             controller=controller,
-            budget=ir.Budget(
-                trials,
-                seconds,
-                _float(values.get("budget.job_time")),
-                target_score,
-                _whole(values.get("budget.patience")),
-            ),
-            workers=workers if isinstance(workers, tuple) else (),
+            budget=budget,
+            workers=self._study.workers(),
             seed=_whole(values.get("seed")) or 0,
             order="fixed" if values.get("order") == "fixed" else "arrival",
             baseline=values.get("baseline") is not False,
@@ -86,7 +127,32 @@ class StudyReader:
             out=_str(values.get("out")),
             executor=_spec(values.get("executor")),
             handlers=_specs(values.get("handlers")),
+            ensures=ensures,
+            pruner=_spec(values.get("pruner")),
+            repeat=self._repeat(),
+            phases=phases,
+            accelerate=values.get("accelerate") is True,
+            stall_time_s=_float(values.get("stall_time")),
+            disk_reserve=_whole(values.get("disk_reserve")),
         )
+
+    @staticmethod
+    def _is_endless(controller: ir.Spec, budget: ir.Budget, phases: tuple[ir.Phase, ...]) -> bool:
+        """Nothing would end it, so the default number of trials does."""
+        if (budget.trials, budget.time_s, budget.target) != (None, None, None):
+            return False
+        if not phases:
+            return controller.name not in FINITE
+        return any(
+            (phase.budget == ir.Budget()) and (phase.controller or controller).name not in FINITE for phase in phases
+        )  # fmt: skip
+
+    def _evaluate(self, part: _Part) -> None:
+        for key, setting in part.settings.items():
+            try:
+                part.values[key] = self.values.read(key, setting.value, setting.key.file)
+            except Fault as fault:
+                self.faults.append(fault.diagnostic)
 
     # -- layers ---------------------------------------------------------------------------------------------------------------
 
@@ -102,126 +168,205 @@ class StudyReader:
             name = label or name
         return name
 
-    def _collect(self) -> tuple[dict[str, Setting], list[ast.Objective]]:
-        settings: dict[str, Setting] = {}
-        objectives: list[tuple[int, ast.Objective]] = []
+    def _collect(self) -> None:
+        declared: dict[tuple[int, str], ast.Section] = {}
         for key in self.layered.study:
             try:
-                self._statement(key, key.statement, "", settings, objectives)
+                self._statement(key, key.statement, (), declared)
             except Fault as fault:
                 self.faults.append(fault.diagnostic)
-        top = max((layer for layer, _ in objectives), default=0)
-        return settings, [objective for layer, objective in objectives if layer == top]
 
     def _statement(
-        self,
-        key: StudyKey,
-        statement: ast.Statement,
-        prefix: str,
-        settings: dict[str, Setting],
-        objectives: list[tuple[int, ast.Objective]],
+        self, key: StudyKey, statement: ast.Statement, prefix: tuple[str, ...], declared: dict[tuple[int, str], ast.Section]
     ) -> None:
         match statement:
             case ast.Objective() if not prefix:
-                objectives.append((key.layer, statement))
+                self._objectives.append((key.layer, statement))
+            case ast.Ensure() if not prefix:
+                self._ensures.append(statement)
             case ast.Bind(targets=(path,), given=value, search=None, append=False, guard=None) if value is not None:
-                name = prefix + ".".join(word(step) for step in path.steps)
-                self._check_key(name, path.span)
-                if name in _LEGACY_KEYS and key.layer not in self.layered.automl_configs:
-                    help = "`keep`, `out` and `budget { target = ... }` say what MMARHandler said" if name == "handlers" else ""
-                    raise Fault("AM199", f"`{name}` is not supported yet", path.span, help=help)
-                old = settings.get(name)
-                if old is not None and old.key.layer == key.layer:
-                    other = (Secondary(old.span, "first here"),)
-                    raise Fault("AM111", f"`{name}` is set twice", path.span, label="again here", secondary=other)
-                settings[name] = Setting(value, path.span, key)
+                self._set((*prefix, *(word(step) for step in path.steps)), value, path.span, key)
             case ast.Section(path, label, body):
-                name = prefix + ".".join(word(step) for step in path.steps)
-                if name in _LATER_KEYS:
-                    raise later(f"`{name}`", path.span)
-                if name != "budget" or label is not None:
-                    self._check_key(name + ".", path.span)
+                words = (*prefix, *(word(step) for step in path.steps))
+                if label is not None:
+                    words = self._labelled(words, label, statement, key, declared)
+                self._open(words, path.span)
                 for item in body:
-                    self._statement(key, item, f"{name}.", settings, objectives)
-            case ast.Ensure(span=span):
-                raise later("`ensure`", span)
+                    try:
+                        self._statement(key, item, words, declared)
+                    except Fault as fault:
+                        self.faults.append(fault.diagnostic)
             case ast.Bind(targets=targets):
                 raise Fault("AM402", "a study key is given one fixed value", targets[0].span, help="write `key = value`")
             case _:
-                raise Fault("AM402", "a study holds keys and objectives only", statement.span)
+                what = f"`{prefix[0]}`" if prefix else "a study"
+                holds = "keys" if prefix else "keys and objectives"
+                raise Fault("AM402", f"{what} holds {holds} only", statement.span)
 
-    def _check_key(self, name: str, span: Span) -> None:
-        head, dot, rest = name.partition(".")
-        if head in _LATER_KEYS:
-            raise later(f"`{head}`", span)
-        if head == "budget" and dot:
-            if rest == "gpu_hours":
-                raise later("`gpu_hours`", span)
-            if rest not in _BUDGET:
-                raise Fault("AM401", f"a budget has no `{rest}`", span, label="unknown key", help=did_you_mean(rest, _BUDGET))
-        elif head not in _KEYS or dot:
-            raise Fault("AM401", f"a study has no key `{name.rstrip('.')}`", span, label="unknown key", help=_known_key(head))
-        elif head == "budget":
-            raise Fault("AM402", "a budget has several limits", span, help="write `budget { trials = 40, time = 12h }`")
+    def _labelled(
+        self,
+        words: tuple[str, ...],
+        label: str,
+        section: ast.Section,
+        key: StudyKey,
+        declared: dict[tuple[int, str], ast.Section],
+    ) -> tuple[str, ...]:
+        """`phase explore { ... }`, the one section of a study with a name; one layer declares it once."""
+        if words != ("phase",):
+            self._open(words, section.path.span)
+            raise Fault("AM402", f"`{words[-1]}` takes no name", section.path.span, help=f"write `{words[-1]} {{ ... }}`")
+        first = declared.setdefault((key.layer, label), section)
+        if first is not section:
+            other = (Secondary(first.path.span, "first here"),)
+            raise Fault("AM111", f"the phase `{label}` is there twice", section.path.span, label="again here", secondary=other)
+        return ("phase", label)
 
-    # -- objectives -------------------------------------------------------------------------------------------------------------
+    def _open(self, words: tuple[str, ...], span: Span) -> None:
+        """A section is known, or this says what is wrong with it."""
+        if words[0] != "phase":
+            if len(words) != 1 or words[0] not in _SECTIONS:
+                self._check_key(words, span, _KEYS, "a study", section=True)
+            return
+        if len(words) == 1:
+            raise Fault("AM402", "a phase has a name", span, help="write `phase explore { ... }`")
+        self._phases.setdefault(words[1], _Part(span))
+        if len(words) > 2 and words[2:] != ("budget",):
+            self._check_key(words[2:], span, _PHASE_KEYS, "a phase", section=True)
 
-    def _objectives(
-        self, written: Sequence[ast.Objective], labels: Sequence[str], key_metric: str | None
-    ) -> tuple[ir.Objective, ...]:
+    def _set(self, words: tuple[str, ...], value: ast.Expr, span: Span, key: StudyKey) -> None:
+        part = self._study
+        if words[0] == "phase":
+            if len(words) < 3:
+                help = "write `phase explore { controller = Sobol() }`"
+                raise Fault("AM402", "a phase has a name and keys of its own", span, help=help)
+            part = self._phases.setdefault(words[1], _Part(span))
+            words = words[2:]
+            self._check_key(words, span, _PHASE_KEYS, "a phase")
+        else:
+            self._check_key(words, span, _KEYS, "a study")
+        name = ".".join(words)
+        if name in _LEGACY_KEYS and key.layer not in self.layered.automl_configs:
+            help = "`keep`, `out` and `budget { target = ... }` say what MMARHandler said" if name == "handlers" else ""
+            raise Fault("AM199", f"`{name}` is not supported yet", span, help=help)
+        old = part.settings.get(name)
+        if old is not None and old.key.layer == key.layer:
+            other = (Secondary(old.span, "first here"),)
+            raise Fault("AM111", f"`{name}` is set twice", span, label="again here", secondary=other)
+        part.settings[name] = Setting(value, span, key)
+        if part is self._study:
+            self.spans[name] = span
+            self.spans.setdefault(words[0], span)
+
+    def _check_key(self, words: tuple[str, ...], span: Span, known: Sequence[str], owner: str, section: bool = False) -> None:
+        head, rest = words[0], words[1:]
+        inner = _SECTIONS.get(head) if head in known else None
+        if inner is None:
+            if head not in known or rest or section:
+                shown = ".".join(words)
+                help = _known_key(head, known)
+                if head in known:  # `controller { ... }`, `seed.x = 3`
+                    help = f"write `{head} = ...`"
+                raise Fault("AM401", f"{owner} has no key `{shown}`", span, label="unknown key", help=help)
+            return
+        example = "budget { trials = 40, time = 12h }" if head == "budget" else "repeat { folds = 5 }"
+        if not rest:
+            raise Fault("AM402", f"`{head}` is a section", span, help=f"write `{example}`")
+        if len(rest) > 1 or rest[0] not in inner or section:
+            shown = ".".join(rest)
+            raise Fault("AM401", f"a {head} has no `{shown}`", span, label="unknown key", help=did_you_mean(shown, inner))
+
+    # -- what a trial is judged by ----------------------------------------------------------------------------------------------
+
+    def _read_objectives(self, expressions: MetricExpressions, key_metric: str | None, text_of: TextOf) -> tuple[ir.Objective, ...]:
+        top = max((layer for layer, _ in self._objectives), default=0)
+        written = [objective for layer, objective in self._objectives if layer == top]
         if not written:
+            if key_metric is None and "target" in self._study.values:
+                help = "write `maximize NAME` or `minimize NAME` with the name of a metric"
+                span = self._study.settings["target"].span
+                self.faults.append(Fault("AM404", "nothing says which metric is to be improved", span, help=help).diagnostic)
             return () if key_metric is None else (ir.Objective(key_metric, "maximize"),)
         out: list[ir.Objective] = []
         for objective in written:
             try:
-                metric = self._metric(objective.value, labels)
-                if any(known.metric == metric for known in out):
-                    raise Fault("AM404", f"`{metric}` is an objective twice", objective.span)
-                out.append(ir.Objective(metric, objective.direction))
+                expr = expressions.number(objective.value)
+                plain = expr.name if isinstance(expr, ir.Metric) else None
+                text = plain or " ".join(text_of(objective.value.span).split()) or f"objective {len(out) + 1}"
+                if any(known.metric == text for known in out):
+                    raise Fault("AM404", f"`{text}` is an objective twice", objective.span)
+                out.append(ir.Objective(text, objective.direction, None if plain else expr))
             except Fault as fault:
                 self.faults.append(fault.diagnostic)
         return tuple(out)
 
-    def _metric(self, expr: ast.Expr, labels: Sequence[str]) -> str:
-        match expr:
-            case ast.Name(metric, span):
-                places = self.layered.places
-                if metric in places.root.entries or ((), metric) in places.lets:
-                    raise Fault("AM404", f"`{metric}` is a metric here, but it also names a value of this program", span)
-            case ast.Lit(str() as metric, span):
-                pass
-            case _:
-                raise later("an objective that is more than the name of a metric", expr.span)
-        if labels and metric not in labels:
-            if metric in _BUILT_IN_METRICS:
-                raise later(f"the built-in metric `{metric}`", span)
-            raise Fault(
-                "AM404",
-                f"the configuration has no metric `{metric}`",
-                span,
-                label="unknown metric",
-                help=did_you_mean(metric, labels),
+    def _read_ensures(self, expressions: MetricExpressions, text_of: TextOf) -> tuple[ir.Ensure, ...]:
+        out: list[ir.Ensure] = []
+        for ensure in self._ensures:
+            try:
+                condition = expressions.condition(ensure.condition)
+                out.append(ir.Ensure(condition, ensure.reason, " ".join(text_of(ensure.condition.span).split())))
+            except Fault as fault:
+                self.faults.append(fault.diagnostic)
+        return tuple(out)
+
+    # -- sections ---------------------------------------------------------------------------------------------------------------
+
+    def _repeat(self) -> ir.Repeat | None:
+        values = self._study.values
+        said = [setting for key, setting in self._study.settings.items() if key.startswith("repeat.")]
+        if not said:
+            return None
+        folds, seeds, score = _whole(values.get("repeat.folds")), values.get("repeat.seeds"), values.get("repeat.score")
+        if not any(key in self._study.settings for key in ("repeat.folds", "repeat.seeds")):
+            help = "write `repeat { folds = 5 }` or `repeat { seeds = [0, 1, 2] }`"
+            self.faults.append(Fault("AM402", "`repeat` says what is repeated", said[0].span, help=help).diagnostic)
+        return ir.Repeat(
+            folds,
+            tuple(seed for seed in seeds if isinstance(seed, int)) if isinstance(seeds, tuple) else (),
+            "median" if score == "median" else "min" if score == "min" else "mean",
+        )
+
+    def _read_phases(self, labels: Collection[str]) -> tuple[ir.Phase, ...]:
+        out: list[ir.Phase] = []
+        for name, part in self._phases.items():
+            self.spans[f"phase {name}"] = part.span
+            search = part.values.get("search")
+            wanted = tuple(label for label in search if isinstance(label, str)) if isinstance(search, tuple) else None
+            for label in wanted or ():
+                if label not in labels:
+                    span = part.settings["search"].value.span
+                    help = did_you_mean(label, labels)
+                    fault = Fault("AM402", f"no parameter has the label `{label}`", span, label="unknown label", help=help)
+                    self.faults.append(fault.diagnostic)
+            warm_start = _whole(part.values.get("warm_start")) or 0
+            if warm_start and not out:
+                span = part.settings["warm_start"].span
+                help = "the first phase starts from the baseline"
+                self.faults.append(Fault("AM402", f"there is no phase before `{name}`", span, help=help).diagnostic)
+            out.append(
+                ir.Phase(
+                    name=name,
+                    controller=_spec(part.values.get("controller")),
+                    pruner=_spec(part.values.get("pruner")),
+                    workers=part.workers(),
+                    budget=part.budget(),
+                    search=wanted,
+                    warm_start=warm_start,
+                )
             )
-        return metric
-
-    def _check_order(self, settings: Mapping[str, Setting], controller: ir.Spec, workers: object) -> None:
-        """With several workers the order of arrival matters to controllers that learn from it; a fixed order is not kept yet."""
-        setting = settings.get("order")
-        if setting is None or not isinstance(setting.value, ast.Lit) or setting.value.value != "fixed":
-            return
-        alone = isinstance(workers, tuple) and len(workers) == 1
-        if not alone and controller.name in ("Auto", "TPE"):
-            self.faults.append(later('`order = "fixed"` with several workers', setting.span).diagnostic)
+        return tuple(out)
 
 
-def _known_key(word: str) -> str:
+def _known_key(word: str, known: Sequence[str]) -> str:
     if word in _WORDS:
         return f"write `{word} NAME`, without `=`"
-    known = [*_KEYS, *_LATER_KEYS, *_WORDS]
-    limit = nearest(word, _BUDGET)
-    if nearest(word, known) is None and limit is not None:
+    words = [*known, *_WORDS] if known is _KEYS else list(known)
+    limit = nearest(word, _SECTIONS["budget"])
+    if nearest(word, words) is None and limit is not None:
         return f"did you mean `budget {{ {limit} = ... }}`?"
-    return did_you_mean(word, known) or f"known here: {', '.join((*_KEYS, *_WORDS))}"
+    if nearest(word, words) is None and word in CONTROLLERS:
+        return f"did you mean `controller = {word}()`?"
+    return did_you_mean(word, words) or f"known here: {', '.join(words)}"
 
 
 def _whole(value: object) -> int | None:

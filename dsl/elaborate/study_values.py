@@ -7,23 +7,15 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from .. import ast, ir
+from ..controllers import ALIASES, CONTROLLERS, PRUNERS, Argument
 from ..diagnostics import did_you_mean
 from ..source import Span
+from .arguments import refuse_quantity
 from .expressions import Expressions, base_value
 from .tree import Fault, later
 
-#: Arguments of the controllers that are carried out, each a whole number from the given least value.
-CONTROLLERS: Mapping[str, Mapping[str, int]] = {
-    "Auto": {},
-    "Grid": {"points": 1},
-    "Random": {},
-    "TPE": {"startup": 1},
-    "Reinforcement": {"max_rounds": 1},
-}
-_LATER_CONTROLLERS = ("Sobol", "GP", "CmaEs", "NSGA2", "PBT")
-_LATER_ARGUMENTS = {"TPE": ("batch",)}
-_OLD_CONTROLLERS = {"ReinforcementController": "Reinforcement"}
-_TARGETS = {"Mmar": "path", "Python": "function", "Command": "template"}
+_TARGETS = {"Mmar": "path", "Bundle": "path", "Python": "function", "Command": "template"}
+_PRUNER_EXAMPLE = 'Hyperband(resource = "epochs", min = 5, max = 300)'
 _FUNCTION = re.compile(r"[A-Za-z_][A-Za-z0-9_]*(\.[A-Za-z_][A-Za-z0-9_]*)*:[A-Za-z_][A-Za-z0-9_]*(\.[A-Za-z_][A-Za-z0-9_]*)*")
 _PLACE = re.compile(r"(?<!\$)\{([^\W\d]\w*)(?:\[\d+\])*(?:\.\w+(?:\[\d+\])*)*\}")
 _VARIABLE = re.compile(r"\{([A-Za-z_][A-Za-z0-9_]*)\}")
@@ -70,6 +62,30 @@ class StudyValues:
                 return self._whole(value, f"`{key}`", 1)
             case "budget.target":
                 return float(self._number(value, "`budget.target`"))
+            case "budget.gpu_hours":
+                hours = float(self._number(value, "`budget.gpu_hours`"))
+                if hours <= 0:
+                    raise Fault("AM402", "`budget.gpu_hours` is a number above zero", value.span)
+                return hours
+            case "pruner":
+                return self._pruner(value)
+            case "accelerate":
+                return self._kind(value, bool, "`accelerate` is true or false")
+            case "disk_reserve":
+                return self._bytes(value, key)
+            case "repeat.folds":
+                return self._whole(value, "`folds`", 2)
+            case "repeat.seeds":
+                return self._seeds(value)
+            case "repeat.score":
+                score = self._constant(value)
+                if score not in ("mean", "median", "min"):
+                    raise Fault("AM402", '`score` is "mean", "median" or "min"', value.span)
+                return score
+            case "search":
+                return self._labels(value)
+            case "warm_start":
+                return self._whole(value, "`warm_start`", 0)
             case _:
                 return self._seconds(value, key)
 
@@ -86,12 +102,16 @@ class StudyValues:
         return value
 
     def _whole(self, expr: ast.Expr, what: str, least: int) -> int:
+        if isinstance(expr, ast.Quantity):
+            refuse_quantity(expr, what)
         value = self._constant(expr)
         if isinstance(value, bool) or not isinstance(value, int) or value < least or value.bit_length() > 63:
             raise Fault("AM402", f"{what} is a whole number from {least}", expr.span)
         return value
 
     def _number(self, expr: ast.Expr, what: str) -> int | float:
+        if isinstance(expr, ast.Quantity):
+            refuse_quantity(expr, what)
         value = self._constant(expr)
         if isinstance(value, bool) or not isinstance(value, (int, float)):
             raise Fault("AM402", f"{what} is a number", expr.span)
@@ -104,6 +124,32 @@ class StudyValues:
                 return float(value)
         help = "write it with a unit, as in `30min`, `12h`, `2d`"
         raise Fault("AM402", f"`{key}` is a time above zero", expr.span, help=help)
+
+    def _bytes(self, expr: ast.Expr, key: str) -> int:
+        if isinstance(expr, ast.Quantity):
+            value, dimension = base_value(expr)
+            if dimension == "bytes" and value > 0:
+                return int(value)
+        raise Fault("AM402", f"`{key}` is a number of bytes above zero", expr.span, help="write it with a unit, as in `20GiB`")
+
+    def _seeds(self, expr: ast.Expr) -> tuple[int, ...]:
+        values = self._constant(expr)
+        found = [value for value in values if type(value) is int and 0 <= value < 2**63] if isinstance(values, list) else []
+        if not isinstance(values, list) or not found or len(found) < len(values):
+            raise Fault("AM402", "`seeds` is a list of whole numbers from 0", expr.span, help="write `seeds = [0, 1, 2]`")
+        if len(set(found)) < len(found):
+            raise Fault("AM402", "a seed stands twice in `seeds`", expr.span)
+        return tuple(found)
+
+    def _labels(self, expr: ast.Expr) -> tuple[str, ...]:
+        """`["lr", "net"]`, or the labels as plain words."""
+        items = [_expr(item) for item in expr.items] if isinstance(expr, ast.ListExpr) else []
+        labels = [item.id if isinstance(item, ast.Name) else self._constant(item) for item in items]
+        found = [label.removeprefix("@") for label in labels if isinstance(label, str)]
+        if not found or len(found) < len(labels):
+            help = 'write `search = ["lr", "transform"]`'
+            raise Fault("AM402", "`search` is a list of labels", expr.span, help=help)
+        return tuple(dict.fromkeys(found))
 
     # -- components of the engine -----------------------------------------------------------------------------------------------
 
@@ -118,25 +164,44 @@ class StudyValues:
 
     def _controller(self, expr: ast.Expr) -> ir.Spec:
         call = self._call(expr, "controller", "TPE()")
-        name = _OLD_CONTROLLERS.get(call.callee, call.callee)
-        if name in _LATER_CONTROLLERS:
-            raise later(f"the controller `{name}`", call.callee_span)
+        return self._from_table(call, CONTROLLERS, "controller")
+
+    def _pruner(self, expr: ast.Expr) -> ir.Spec:
+        call = self._call(expr, "pruner", "Median()")
+        spec = self._from_table(call, PRUNERS, "pruner")
+        least, most = spec.args.get("min", 1), spec.args.get("max")
+        if isinstance(least, int) and isinstance(most, int) and spec.name in PRUNERS and least >= most:
+            raise Fault("AM402", f"`min` of `{spec.name}` lies below its `max`", call.span, help=f"write `{_PRUNER_EXAMPLE}`")
+        return spec
+
+    def _from_table(self, call: ast.Call, table: Mapping[str, Mapping[str, Argument]], what: str) -> ir.Spec:
+        """One of `table` with its arguments checked, or `pkg.mod.Class(...)` of the user's own; its arguments stay as given."""
+        name = ALIASES.get(call.callee, call.callee)
         if "." in name:
-            raise later("a controller of your own", call.callee_span)
-        if name not in CONTROLLERS:
-            known = [*CONTROLLERS, *_LATER_CONTROLLERS]
-            help = did_you_mean(name, known) or f"known here: {', '.join(CONTROLLERS)}"
-            raise Fault("AM403", f"no controller is called `{name}`", call.callee_span, label="unknown controller", help=help)
+            return ir.Spec(name, {arg: self._constant(value) for arg, _, value in self._arguments(call)})
+        if name not in table:
+            help = did_you_mean(name, table) or f"known here: {', '.join(table)}, and a class of your own as `pkg.mod.Class()`"
+            raise Fault("AM403", f"no {what} is called `{name}`", call.callee_span, label=f"unknown {what}", help=help)
         args: dict[str, ir.Value] = {}
         for arg, place, value in self._arguments(call):
-            if arg in _LATER_ARGUMENTS.get(name, ()):
-                raise later(f"`{arg}` of `{name}`", place)
-            least = CONTROLLERS[name].get(arg)
-            if least is None:
-                help = did_you_mean(arg, CONTROLLERS[name])
+            argument = table[name].get(arg)
+            if argument is None:
+                help = did_you_mean(arg, table[name]) or f"`{name}` takes no arguments"
                 raise Fault("AM203", f"`{name}` has no argument `{arg}`", place, label="unknown argument", help=help)
-            args[arg] = self._whole(value, f"`{arg}`", least)
+            if arg in args:
+                raise Fault("AM111", f"`{arg}` is given twice", place)
+            args[arg] = self._argument(value, f"`{arg}`", argument)
         return ir.Spec(name, args)
+
+    def _argument(self, expr: ast.Expr, what: str, argument: Argument) -> ir.Value:
+        if argument.kind == "whole":
+            return self._whole(expr, what, int(argument.least))
+        if argument.kind == "text":
+            return self._kind(expr, str, f"{what} is a text")
+        value = self._number(expr, what)
+        if value < argument.least or (argument.above and value == argument.least):
+            raise Fault("AM402", f"{what} is a number {'above' if argument.above else 'from'} {argument.least:g}", expr.span)
+        return float(value)
 
     def _named(self, expr: ast.Expr, known: Sequence[str], what: str) -> ir.Spec:
         call = self._call(expr, what, f"{known[0]}()")
@@ -159,11 +224,9 @@ class StudyValues:
 
     def _target(self, expr: ast.Expr, file: str) -> ir.Spec:
         call = self._call(expr, "target", 'Python("pkg.mod:fn")')
-        if call.callee == "Bundle":
-            raise later("a MONAI bundle as target", call.callee_span)
         argument = _TARGETS.get(call.callee)
         if argument is None:
-            help = did_you_mean(call.callee, [*_TARGETS, "Bundle"])
+            help = did_you_mean(call.callee, _TARGETS)
             raise Fault("AM405", f"no target is called `{call.callee}`", call.callee_span, label="unknown target", help=help)
         match call.args:
             case (ast.Positional(ast.Lit(str() as text, span), None),):
@@ -178,6 +241,8 @@ class StudyValues:
             self._check_places(text, span)
         if call.callee == "Mmar":
             text = self._mmar(text, file, span)
+        if call.callee == "Bundle":
+            text = self._bundle(text, file, span)
         return ir.Spec(call.callee, {argument: text})
 
     def _mmar(self, text: str, file: str, span: Span) -> str:
@@ -187,6 +252,15 @@ class StudyValues:
         if "train" not in self.expressions.places.root.entries:
             help = f'name it as the base: `use "{text.rstrip("/")}/config/config_train.json"`'
             raise Fault("AM405", "this program has no training configuration for an MMAR to run", span, help=help)
+        return folder
+
+    def _bundle(self, text: str, file: str, span: Span) -> str:
+        folder = self.resolve_target(text, file)
+        if folder is None:
+            raise Fault("AM305", f"there is no folder `{text}`", span)
+        if not self.expressions.places.root.entries:
+            help = f'name it as the base: `use "{text.rstrip("/")}/configs/train.json"`'
+            raise Fault("AM405", "this program has no configuration for a bundle to run", span, help=help)
         return folder
 
     def _check_places(self, template: str, span: Span) -> None:

@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from .. import ast, ir, signatures
+from .. import ast, ir
 from ..diagnostics import Diagnostic
 from ..elaborate.layers import Layered, build
 from ..elaborate.paths import assign, branch_suffix, group_id
 from ..elaborate.places import Places
 from ..elaborate.tree import Comp, Fault, Leaf, Map, RangeTree, Seq, Site, Slot, Tree
-from ..load import Checked, check
+from ..lint import lint
+from ..load import Checked, check, check_automl_config
 from ..source import Span
 from .documents import Document, Overlay, Snapshot, Stamp, stamp
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,10 +34,12 @@ class Analysis:
     slots: dict[Span, Slot]
     #: the file as diagnostics and spans call it
     name: str
+    lints: tuple[Diagnostic, ...]
 
     @property
     def diagnostics(self) -> tuple[Diagnostic, ...]:
-        return self.checked.diagnostics
+        """What `check` says, then what `lint` adds."""
+        return tuple(dict.fromkeys((*self.checked.diagnostics, *self.lints)))
 
     @property
     def places(self) -> Places:
@@ -108,7 +114,13 @@ class Analyser:
         if kept is not None and all(stamp(file, documents) == old for file, old in kept[0].items()):
             return kept[1]
         overlay = Overlay(documents)
-        checked = check(path, read_bytes=overlay.read_bytes)
+        checked: Checked | None
+        if document.is_automl_config:
+            checked = check_automl_config(path, read_bytes=overlay.read_bytes)
+        else:
+            checked = check(path, read_bytes=overlay.read_bytes)
+        if checked is None:
+            return None
         analysis = _analysis(document, checked, frozenset(overlay.stamps))
         self._kept[path] = (overlay.stamps, analysis)
         return analysis
@@ -119,13 +131,23 @@ class Analyser:
 
 def _analysis(document: Document, checked: Checked, files: frozenset[Path]) -> Analysis:
     name = str(document.path)
-    layered = build(checked.layers, signatures.has_argument)
+    # Wrong arguments are `check`'s business; here what is written has a place, whoever's class it is.
+    layered = build(checked.layers, lambda cls, name: True)
     assign(layered.places)
     module = next((layer.module for layer in checked.layers if layer.module.file == name), ast.Module(name, None, ()))
     slots: dict[Span, Slot] = {}
     for slot in every_slot(layered.places):
         slots.setdefault(slot.span, slot)
-    return Analysis(document, checked, module, layered, files, slots, name)
+    return Analysis(document, checked, module, layered, files, slots, name, _lints(checked, name))
+
+
+def _lints(checked: Checked, name: str) -> tuple[Diagnostic, ...]:
+    """Advice: a mistake in a rule must not hide what `check` has found."""
+    try:
+        return tuple(lint(checked, name))
+    except Exception:
+        log.exception("the lints of %s failed", name)
+        return ()
 
 
 # -- the layered tree -------------------------------------------------------------------------------------------------------------

@@ -92,7 +92,7 @@ class _Writer:
         elif cursor.at_statement or (cursor.is_target() and section is None and "NAME" in cursor.accepted):
             self.targets()
             self.keywords(cursor.accepted)
-        elif cursor.before[-1:] in (("maximize",), ("minimize",)) or cursor.before[:1] == ("ensure",):
+        elif cursor.before[:1] in (("maximize",), ("minimize",), ("ensure",)):
             self.metrics()
         elif cursor.before[-1:] == ("is",) or cursor.before[-2:] == ("is", "not"):
             self.alternatives()
@@ -244,9 +244,12 @@ class _Writer:
         for name, (recipe, _) in self.analysis.places.defs.items():
             insert = name if recipe.params is None else f"{name}("
             self.add(name, Kind.Struct, "def", insert=insert, rank=1)
+        self.functions()
+        self.classes()
+
+    def functions(self) -> None:
         for name in sorted(FUNCTIONS):
             self.add(name, Kind.Function, "function", insert=f"{name}(", rank=4)
-        self.classes()
 
     def classes(self) -> None:
         partial = self.cursor.partial.lower()
@@ -288,6 +291,7 @@ class _Writer:
             self.add(name, Kind.Value, "metric of the configuration", rank=1)
         for name, meaning in study_table.METRICS.items():
             self.add(name, Kind.Constant, meaning, rank=2)
+        self.functions()
 
     def log_labels(self) -> Iterator[str]:
         """The metrics of a configuration that does not elaborate at the moment."""

@@ -10,6 +10,7 @@ from urllib.parse import unquote
 
 from pygls import uris
 
+_AUTOML_CONFIG = re.compile(r'"(?:controller|executor|handlers)"\s*:')
 _SEARCHES = re.compile(r'"(?:search|lr_search|train)"\s*:')
 
 
@@ -31,7 +32,15 @@ class Document:
         """Whether it is one to check: not every JSON file in a folder is a training configuration."""
         if self.path.suffix == ".automl":
             return True
-        return self.is_json and '"_target_"' not in self.text and _SEARCHES.search(self.text) is not None
+        if not self.is_json or '"_target_"' in self.text:
+            return False
+        return self.is_automl_config or _SEARCHES.search(self.text) is not None
+
+    @property
+    def is_automl_config(self) -> bool:
+        """Whether it is the other file of an MMAR, `config_automl.json`, which says how to search."""
+        is_called_so = self.is_json and "automl" in self.path.name
+        return is_called_so and _SEARCHES.search(self.text) is None and _AUTOML_CONFIG.search(self.text) is not None
 
 
 #: The open texts at one moment, by resolved path.

@@ -178,5 +178,7 @@ def _use(analysis: Analysis, path: str) -> str:
     if source is None:
         return f"{_code(str(target))}: not read"
     layer = next((layer for layer in analysis.checked.layers if layer.module.file == source.name), None)
-    kind = "Clara training configuration" if layer is not None and layer.legacy else "program"
+    kind = "program"
+    if layer is not None and (layer.legacy or layer.bundle):
+        kind = "Clara training configuration" if layer.legacy else "MONAI bundle"
     return f"{kind} {_code(str(target))}, {source.text.count(chr(10)) + 1} lines"

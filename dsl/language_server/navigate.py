@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 from lsprotocol import types
 
 from .. import ast
+from ..elaborate.places import chain
 from ..source import Source, Span
 from .analysis import Analysis
 from .documents import Snapshot, uri_of
@@ -31,9 +33,18 @@ def definition(analysis: Analysis, offset: int) -> Span | Path | None:
             slot = resolve(analysis, spot)
             if slot is not None and slot.span.file:
                 return slot.span
-            return spot.local if isinstance(spot, NameSpot) else None
+            return _narrowed(analysis, spot) if isinstance(spot, NameSpot) else None
         case _:
             return None
+
+
+def _narrowed(analysis: Analysis, spot: NameSpot) -> Span | None:
+    """The variable of a loop or the parameter of a `def`, within the whole that the tree keeps the place of."""
+    name, span = chain(spot.expr)[0], spot.local
+    if name is None or span is None:
+        return span
+    match = re.search(rf"(?:\bfor\s+|[(,]\s*)({name.id})\b", analysis.text_of(span))
+    return span if match is None else Span(span.file, span.start + match.start(1), span.start + match.end(1))
 
 
 def _def(analysis: Analysis, name: str) -> Span | None:

@@ -34,10 +34,12 @@ def to_protocol(diagnostic: Diagnostic, analysis: Analysis, documents: Snapshot,
             range = lines_of(place, documents, encoding).range(other.span.start, other.span.end)
             location = types.Location(uri_of(Path(other.span.file), documents), range)
             related.append(types.DiagnosticRelatedInformation(location, other.label))
+    # `check` is silent about lints, so an editor is quieter about them than about warnings.
+    is_advice = diagnostic.severity == "warning" and diagnostic not in analysis.checked.diagnostics
     return types.Diagnostic(
         range=lines_of(source, documents, encoding).range(diagnostic.span.start, diagnostic.span.end),
         message=diagnostic.message + (f"\nhelp: {diagnostic.help}" if diagnostic.help else ""),
-        severity=_SEVERITY[diagnostic.severity],
+        severity=types.DiagnosticSeverity.Information if is_advice else _SEVERITY[diagnostic.severity],
         code=diagnostic.code,
         source="automl-run",
         related_information=related or None,

@@ -58,6 +58,19 @@ def _calm(handler: Callable[P, Awaitable[T]]) -> Callable[P, Awaitable[T | None]
     return calm
 
 
+def _calm_now(handler: Callable[[T], None]) -> Callable[[T], None]:
+    """As `_calm`, for what must have happened before the next message is read."""
+
+    @functools.wraps(handler)
+    def calm(params: T) -> None:
+        try:
+            handler(params)
+        except Exception:
+            log.exception("%s failed", handler.__name__)
+
+    return calm
+
+
 def _encoding(server: LanguageServer) -> str:
     """What the editor counts in a line: UTF-16 units unless it can do otherwise."""
     return types.PositionEncodingKind(server.workspace.position_encoding or "utf-16").value
@@ -73,44 +86,69 @@ def make_server() -> tuple[LanguageServer, Session]:
     return server, session
 
 
+def _formats_by_selector(client: types.ClientCapabilities) -> bool:
+    """Whether the editor can be told which texts are formatted: JSON is left to its own formatter then."""
+    formatting = client.text_document.formatting if client.text_document is not None else None
+    return formatting is not None and formatting.dynamic_registration is True
+
+
 def _texts(server: LanguageServer, session: Session) -> None:
-    @server.feature(types.TEXT_DOCUMENT_DID_OPEN)
     @_calm
-    async def did_open(params: types.DidOpenTextDocumentParams) -> None:
+    async def formatted(params: types.DocumentFormattingParams) -> list[types.TextEdit] | None:
+        def question(analysis: Analysis, documents: Snapshot) -> list[types.TextEdit]:
+            return [] if analysis.document.is_json else format_edits(Lines(analysis.document.text, _encoding(server)))
+
+        return await session.ask(params.text_document.uri, question)
+
+    @server.feature(types.INITIALIZE)
+    @_calm_now
+    def initialize(params: types.InitializeParams) -> None:
+        if not _formats_by_selector(params.capabilities):
+            server.feature(types.TEXT_DOCUMENT_FORMATTING)(formatted)
+
+    @server.feature(types.TEXT_DOCUMENT_DID_OPEN)
+    @_calm_now
+    def did_open(params: types.DidOpenTextDocumentParams) -> None:
         session.open(params.text_document.uri, params.text_document.version, params.text_document.text)
 
     @server.feature(types.TEXT_DOCUMENT_DID_CHANGE)
-    @_calm
-    async def did_change(params: types.DidChangeTextDocumentParams) -> None:
+    @_calm_now
+    def did_change(params: types.DidChangeTextDocumentParams) -> None:
         document = server.workspace.get_text_document(params.text_document.uri)
         session.change(params.text_document.uri, params.text_document.version, document.source)
 
     @server.feature(types.TEXT_DOCUMENT_DID_CLOSE)
-    @_calm
-    async def did_close(params: types.DidCloseTextDocumentParams) -> None:
+    @_calm_now
+    def did_close(params: types.DidCloseTextDocumentParams) -> None:
         session.close(params.text_document.uri)
 
     @server.feature(types.TEXT_DOCUMENT_DID_SAVE)
-    @_calm
-    async def did_save(params: types.DidSaveTextDocumentParams) -> None:
+    @_calm_now
+    def did_save(params: types.DidSaveTextDocumentParams) -> None:
         session.again()
 
     @server.feature(types.WORKSPACE_DID_CHANGE_WATCHED_FILES)
-    @_calm
-    async def files_changed(params: types.DidChangeWatchedFilesParams) -> None:
+    @_calm_now
+    def files_changed(params: types.DidChangeWatchedFilesParams) -> None:
         session.again()
 
     @server.feature(types.INITIALIZED)
-    @_calm
-    async def initialized(params: types.InitializedParams) -> None:
+    @_calm_now
+    def initialized(params: types.InitializedParams) -> None:
         session.warm()
+        registrations: list[types.Registration] = []
         workspace = server.client_capabilities.workspace
         watching = workspace.did_change_watched_files if workspace is not None else None
         if watching is not None and watching.dynamic_registration:
-            watchers = [types.FileSystemWatcher("**/*.automl"), types.FileSystemWatcher("**/*.json")]
+            watchers = [types.FileSystemWatcher("**/*.{automl,json,yaml,yml}")]
             options = types.DidChangeWatchedFilesRegistrationOptions(watchers)
-            registration = types.Registration("watch", types.WORKSPACE_DID_CHANGE_WATCHED_FILES, options)
-            server.client_register_capability(types.RegistrationParams([registration]))
+            registrations.append(types.Registration("watch", types.WORKSPACE_DID_CHANGE_WATCHED_FILES, options))
+        if _formats_by_selector(server.client_capabilities):
+            server.feature(types.TEXT_DOCUMENT_FORMATTING)(formatted)
+            programs = types.DocumentFormattingRegistrationOptions([types.TextDocumentFilterLanguage("automl")])
+            registrations.append(types.Registration("format", types.TEXT_DOCUMENT_FORMATTING, programs))
+        if registrations:
+            server.client_register_capability(types.RegistrationParams(registrations))
 
     @server.feature(types.SHUTDOWN)
     def shutdown(params: None) -> None:
@@ -158,14 +196,6 @@ def _questions(server: LanguageServer, session: Session) -> None:
     @_calm
     async def outlined(params: types.DocumentSymbolParams) -> list[types.DocumentSymbol] | None:
         return await session.ask(params.text_document.uri, lambda analysis, documents: symbols(analysis, lines(analysis)))
-
-    @server.feature(types.TEXT_DOCUMENT_FORMATTING)
-    @_calm
-    async def formatted(params: types.DocumentFormattingParams) -> list[types.TextEdit] | None:
-        def question(analysis: Analysis, documents: Snapshot) -> list[types.TextEdit]:
-            return [] if analysis.document.is_json else format_edits(lines(analysis))
-
-        return await session.ask(params.text_document.uri, question)
 
     kinds = [types.CodeActionKind.QuickFix, FIX_ALL]
 

@@ -72,6 +72,7 @@ class Session:
         path = path_of(uri)
         self.documents.pop(path, None)
         self._files.pop(path, None)
+        self._thread.submit(self._analyser.forget, path)
         task = self._waiting.pop(path, None)
         if task is not None:
             task.cancel()

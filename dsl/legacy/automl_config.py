@@ -6,7 +6,9 @@ AM221 wrong value.
 
 from __future__ import annotations
 
+from .. import controllers
 from ..ast import AttrStep, Bind, Call, Expr, Item, ListExpr, Lit, Module, NameStep, Path, Positional, Quantity, Section, Statement
+from ..controllers import ALIASES
 from ..diagnostics import Diagnostic, did_you_mean
 from ..source import Source, Span
 from .components import ComponentReader, identify
@@ -15,15 +17,7 @@ from .json_tree import JsonArray, JsonEntry, JsonNode, JsonObject, JsonScalar, k
 from .words import misspelt
 
 #: Clara's controller and ours, each under its name here.
-CONTROLLERS = {
-    "ReinforcementController": "Reinforcement",
-    **{
-        f"{name}{end}": name
-        for name in ("Auto", "Grid", "Random", "Sobol", "TPE", "GP", "CmaEs", "NSGA2", "PBT")
-        for end in ("", "Controller")
-    },
-    "Reinforcement": "Reinforcement",
-}
+CONTROLLERS = {**ALIASES, **{f"{name}{end}": name for name in controllers.CONTROLLERS for end in ("", "Controller")}}
 HANDLERS = ("MMARHandler", "StatsHandler", "MMARStatsHandler")
 EXECUTORS = ("MMARExecutor",)
 MMAR_HANDLER_ARGS = (

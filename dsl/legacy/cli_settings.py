@@ -6,6 +6,7 @@ import json
 import re
 from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass, field
+from typing import Literal, get_args
 
 from automl_run.errors import InputError
 
@@ -18,7 +19,9 @@ from .json_reader import read_json
 from .json_tree import plain
 from .words import misspelt
 
-TRACES = ("file", "console", "both")
+#: Where `trace.log` goes.
+TraceTo = Literal["file", "console", "both"]
+TRACES: tuple[TraceTo, ...] = get_args(TraceTo)
 RESERVED = ("run_id", "workers", "traceout", "engTrace", "trainconf")
 #: What a layer made of settings is called in diagnostics.
 SETTINGS_NAME = "--set"
@@ -34,7 +37,7 @@ class Settings:
 
     run_id: str | None = None
     workers: tuple[Worker, ...] | None = None
-    trace: str | None = None
+    trace: TraceTo | None = None
     engine_trace: bool = False
     trainconf: str | None = None
     variables: dict[str, Value] = field(default_factory=dict)
@@ -98,11 +101,12 @@ def parse_settings(pairs: Iterable[str]) -> Settings:
             raise InputError(f"--set {pair}: there is a space in the name `{key}`")
         given.pop(key, None)
         given[key] = text
-    trace = given.get("traceout")
-    if trace is not None and trace not in TRACES:
-        best = nearest(trace, TRACES)
+    wanted = given.get("traceout")
+    trace = next((known for known in TRACES if known == wanted), None)
+    if wanted is not None and trace is None:
+        best = nearest(wanted, TRACES)
         raise InputError(
-            f"traceout={trace}: one of {', '.join(TRACES)} was expected" + (f"; did you mean `{best}`?" if best else "")
+            f"traceout={wanted}: one of {', '.join(TRACES)} was expected" + (f"; did you mean `{best}`?" if best else "")
         )
     for key in ("run_id", "trainconf"):
         if given.get(key, "x").strip() == "":

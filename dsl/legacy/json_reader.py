@@ -19,6 +19,7 @@ from lark.exceptions import UnexpectedInput
 from ..diagnostics import Diagnostic, Secondary
 from ..source import Source, Span
 from .json_errors import depth_problem, syntax_problem
+from .json_scanner import NotUnderstood, scan
 from .json_tree import JsonArray, JsonEntry, JsonNode, JsonObject, JsonScalar
 
 MAX_BYTES = 1 << 20
@@ -62,6 +63,14 @@ def read_json(source: Source) -> tuple[JsonNode | None, list[Diagnostic]]:
     text = source.text
     if text.startswith("\ufeff"):  # keeps the places
         text = " " + text[1:]
+    try:
+        return scan(text, source.name, MAX_STRING), []
+    except NotUnderstood:
+        return _read_slowly(source, text)
+
+
+def _read_slowly(source: Source, text: str) -> tuple[JsonNode | None, list[Diagnostic]]:
+    """As `read_json`, with the grammar, which knows what was expected."""
     try:
         tree = _parser().parse(text)
     except UnexpectedInput as error:

@@ -74,6 +74,18 @@ def _losses(study: ir.Study) -> list[Loss]:
         lose("order", f'`order = "{study.order}"`')
     if study.baseline != usual.baseline:
         lose("baseline", "`baseline = false`")
+    for ensure in study.ensures:
+        lose("ensure", f"`ensure {ensure.text}`" if ensure.text else "`ensure`")
+    if any(objective.expr is not None for objective in study.objectives):
+        lose("maximize", "an objective that is an expression", "Clara maximizes `validate.key_metric`")
+    if study.budget.gpu_hours is not None:
+        lose("budget", f"`gpu_hours = {study.budget.gpu_hours:g}`")
+    for key in ("pruner", "repeat", "accelerate", "stall_time_s", "disk_reserve"):
+        if getattr(study, key) != getattr(usual, key):
+            name = key.removesuffix("_s")
+            lose(name, f"`{name}`")
+    for phase in study.phases:
+        lose("phase", f"the phase `{phase.name}`")
     if study.target is not None and study.target.name != "Mmar":
         lose("target", f"the target `{study.target.name}`", "Clara trains MMARs")
     return out

@@ -91,14 +91,15 @@ class _Writer:
         """The JSON at `place`. `owner`: the id of what a `search` for it stands in, where it would be called `key`."""
         match node:
             case ir.Const(value):
+                if not is_argument:
+                    self._keys(value, place.id)
                 return value
             case ir.Read():
                 return self._read(node, place, owner, key)
             case ir.ChoiceNode(param, nodes):
                 home = self.homes.homes.get(param)
                 if home is None or not any(at.id == place.id for at in home):
-                    self.lose("a component that is built in several places from one search", place.id)
-                    return None
+                    return self._taken(node, place, owner, key)
                 if any(_searches(inside) for inside in nodes):
                     self.lose("alternatives that have searches of their own", param, "Clara's choices are fixed values")
                     return None
@@ -146,6 +147,16 @@ class _Writer:
         self.objects[place.id] = out
         return out
 
+    def _keys(self, value: Value, id: str) -> None:
+        match value:
+            case dict():
+                for key, item in value.items():
+                    self._key(key, f"{id}.{key}")
+                    self._keys(item, f"{id}.{key}")
+            case list():
+                for item in value:
+                    self._keys(item, id)
+
     def _key(self, key: str, id: str) -> None:
         if key.startswith("_"):
             self.lose(f"the key `{key}`: Clara ignores what starts with `_`", id)
@@ -181,6 +192,17 @@ class _Writer:
                 self.others.add(node.param)
             self.owners[owner].apply[key] = source
         return value
+
+    def _taken(self, node: ir.ChoiceNode, place: Place, owner: str | None, key: str) -> Value:
+        """A component that a `let` chooses."""
+        group = self.homes.lets.get(node.param)
+        slot = None if group is None else next((at for at, tree in group.trees.items() if tree == node), None)
+        if group is None or slot is None or not owner or group.section or group.owner is not None:
+            self.lose("a component that is built in several places from one search", place.id)
+            return None
+        self.others.add(node.param)
+        self.owners[owner].apply[key] = group.names[slot]
+        return self._baseline(node, place)
 
     def _searched(self, id: str, place: Place, owner: str | None, key: str) -> None:
         """Notes the search of `place`; a group is written when its first place is met."""
@@ -265,8 +287,8 @@ class _Writer:
         if group.section or group.owner is not None:
             self.lose("a `let` inside a section or a constructor", param.id, "declare it at the top")
             return
-        if group.trees:
-            self.lose("a `let` of components", param.id)
+        if any(_searches(inside) for tree in group.trees.values() for inside in tree.nodes):
+            self.lose("alternatives that have searches of their own", param.id, "Clara's choices are fixed values")
             return
         taken = [name for name in group.names if name in self.program.config.entries]
         if taken or not all(_PLAIN.fullmatch(name) for name in group.names):

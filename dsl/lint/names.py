@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Iterator, Sequence
 
 from .. import ast
@@ -10,8 +9,6 @@ from ..diagnostics import Diagnostic, Fix
 from ..source import Span
 from .subject import Subject, found
 from .walk import every, walk
-
-_VARIABLE = re.compile(r"\{([A-Za-z_][A-Za-z0-9_]*)\}")
 
 
 def unused(subject: Subject) -> Iterator[Diagnostic]:
@@ -80,8 +77,6 @@ def _is_read(name: str, where: Sequence[object], itself: object, *, paths: bool)
                 case ast.Name(id) if id == name and not paths:
                     return True
                 case ast.Call(callee=callee) if callee == name and not paths:
-                    return True
-                case ast.Lit(str() as text) if not paths and name in _VARIABLE.findall(text):
                     return True
                 case _:
                     pass

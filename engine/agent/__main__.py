@@ -10,9 +10,8 @@ import os
 import sys
 from pathlib import Path
 
+from automl_run.engine.files import PROGRAM
 from automl_run.errors import InputError
-
-PROGRAM = "program.msgpack"
 
 
 def _gpus(text: str) -> tuple[int, ...]:

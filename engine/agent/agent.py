@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import assert_never
 
 from automl_run.dsl.ir import Value
+from automl_run.engine.core.causes import Cause
 
 # The thin targets are loaded here, once, and not in each job.
 from automl_run.engine.targets import command as _command  # noqa: F401
@@ -294,7 +295,7 @@ class Agent:
         survivors = kill_descendants(self._signals, KILL_TIMEOUT_S)
         if survivors:
             self._say(f"could not end the processes {survivors} of {attempt.spec.job}")
-        cause: wire.Cause = "disk_full" if code == DISK_FULL else "lost"
+        cause: Cause = "disk_full" if code == DISK_FULL else "lost"
         message = "its result could not be written" if code == DISK_FULL else f"its keeper ended early ({code})"
         seconds = time.monotonic() - attempt.began
         outcome = Outcome(*attempt.key, values={}, seconds=seconds, cause=cause, message=message, code=code)

@@ -6,8 +6,9 @@ from collections import deque
 from pathlib import Path
 from typing import TypeVar
 
+from automl_run.engine.core.causes import Cause
 from automl_run.engine.wire.connection import Connection
-from automl_run.engine.wire.messages import Accept, Assign, Cause, Done, Failed, FromAgent, Metric, Stop
+from automl_run.engine.wire.messages import Accept, Assign, Done, Failed, FromAgent, Metric, Stop
 
 from .folders import JobSpec
 from .keeper import Kept, Order

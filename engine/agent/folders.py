@@ -1,4 +1,4 @@
-"""A job's folder: where an attempt lives, and files that are whole or absent."""
+"""A job's folder: where an attempt lives, and what lies in it."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from pathlib import Path
 import msgspec
 
 from automl_run.dsl.ir import Spec, Value
+from automl_run.engine.files import write_whole
 
 JOB_FILE = "job.json"
 LOG_FILE = "log.txt"
@@ -73,30 +74,9 @@ def prepare(run_dir: Path, spec: JobSpec, config: dict[str, Value]) -> Path:
     (folder / "config").mkdir(parents=True, exist_ok=True)
     checkpoint_dir(run_dir, spec.job).mkdir(exist_ok=True)
     text = json.dumps(config, indent=4, ensure_ascii=False, allow_nan=False)
-    write_atomically(folder / "config" / spec.config_name, (text + "\n").encode(errors="surrogatepass"))
-    write_atomically(folder / JOB_FILE, msgspec.json.format(msgspec.json.encode(spec), indent=2) + b"\n")
+    write_whole(folder / "config" / spec.config_name, (text + "\n").encode(errors="surrogatepass"))
+    write_whole(folder / JOB_FILE, msgspec.json.format(msgspec.json.encode(spec), indent=2) + b"\n")
     return folder
-
-
-def write_atomically(path: Path, data: bytes, sync: bool = False) -> None:
-    """`path` has its old content or all of `data`; with `sync` it is on the disk when this returns."""
-    temporary = path.with_name(f".{path.name}.{os.getpid()}")
-    try:
-        with temporary.open("wb") as file:
-            file.write(data)
-            if sync:
-                file.flush()
-                os.fsync(file.fileno())
-        temporary.replace(path)
-    except OSError:
-        temporary.unlink(missing_ok=True)
-        raise
-    if sync:
-        folder = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY)
-        try:
-            os.fsync(folder)
-        finally:
-            os.close(folder)
 
 
 def log_tail(folder: Path) -> str:

@@ -7,10 +7,11 @@ from typing import Literal
 
 import msgspec
 
+from automl_run.engine.core.causes import Cause
+from automl_run.engine.files import write_whole
 from automl_run.engine.targets.failures import cause_of_status
-from automl_run.engine.wire.messages import Cause
 
-from .folders import RESULT_FILE, write_atomically
+from .folders import RESULT_FILE
 
 
 class Ending(msgspec.Struct, frozen=True):
@@ -79,7 +80,7 @@ def conclude(ending: Ending | None, seen: Seen, tail: str) -> Ending:
 
 def write_outcome(folder: Path, outcome: Outcome) -> None:
     """On the disk when this returns. OSError when it cannot be written."""
-    write_atomically(folder / RESULT_FILE, msgspec.json.format(msgspec.json.encode(outcome), indent=2) + b"\n", sync=True)
+    write_whole(folder / RESULT_FILE, msgspec.json.format(msgspec.json.encode(outcome), indent=2) + b"\n", sync=True)
 
 
 def read_outcome(folder: Path, job: str, fence: int) -> Outcome | None:

@@ -68,15 +68,14 @@ def _children_by_scan(pid: int) -> list[int]:
     return found
 
 
-def descendants(pid: int, spare: Collection[int] = ()) -> list[int]:
-    """All descendants of `pid`, parents first, without the trees under `spare`."""
+def descendants(pid: int) -> list[int]:
+    """All descendants of `pid`, parents first."""
     found: list[int] = []
     waiting = [pid]
     while waiting:
-        for child in children(waiting.pop()):
-            if child not in spare:
-                found.append(child)
-                waiting.append(child)
+        born = children(waiting.pop())
+        found += born
+        waiting += born
     return found
 
 
@@ -118,15 +117,15 @@ def ended_child() -> int | None:
     return info.si_pid if info is not None else None
 
 
-def kill_descendants(signals: ChildSignals, timeout_s: float, spare: Collection[int] = ()) -> list[int]:
-    """Kills and reaps every descendant of this process, which must be a subreaper; the trees under `spare` live on.
+def kill_descendants(signals: ChildSignals, timeout_s: float) -> list[int]:
+    """Kills and reaps every descendant of this process, which must be a subreaper.
 
     The processes that could not be ended within `timeout_s` (in an uninterruptible system call), else [].
     """
     end = time.monotonic() + timeout_s
     me = os.getpid()
     while True:
-        alive = descendants(me, spare)
+        alive = descendants(me)
         for pid in alive:
             send_signal(pid, signal.SIGKILL)
         reaped = False
@@ -138,7 +137,7 @@ def kill_descendants(signals: ChildSignals, timeout_s: float, spare: Collection[
             return []
         if not reaped:
             if time.monotonic() >= end:
-                return [pid for pid in descendants(me, spare) if Path(f"/proc/{pid}").exists()]
+                return [pid for pid in descendants(me) if Path(f"/proc/{pid}").exists()]
             signals.wait(min(0.5, end - time.monotonic()))
 
 

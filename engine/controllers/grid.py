@@ -9,11 +9,11 @@ from automl_run.errors import InputError
 
 from . import domains
 from .base import Outcome, Recommendation
-from .space import Space
+from .space import Space, point_key
 
 
 class Grid:
-    """Recommendation k is the k-th allowed combination, whatever the outcomes.
+    """Recommendation k is the k-th allowed combination beside the study's baseline, whatever the outcomes.
 
     A range without a step is a continuum and needs `points`: that many values, evenly spaced on the range's scale, both ends
     included. `points` leaves choices and stepped ranges alone, and thins a range of integers with more values than that.
@@ -27,10 +27,13 @@ class Grid:
                     f"controller Grid: `{param.id}` is a range of floats without a step; give it a step, list its values, or "
                     "say `Grid(points = 5)`"
                 )
-        self.description = "Grid" if points is None else f"Grid(points = {points})"
         self._trials = trials
         self._ahead: Point | None = None
-        self._rest: Iterator[Point] = Space(program).feasible_points(self._axis)
+        space = Space(program)
+        baseline = space.baseline()
+        #: run by the scheduler already
+        self._skipped = None if baseline is None else point_key(baseline)
+        self._rest: Iterator[Point] = space.feasible_points(self._axis)
         self._given = 0
         self._advance()
 
@@ -55,7 +58,7 @@ class Grid:
         return self._ahead is None or (self._trials is not None and self._given >= self._trials)
 
     def _advance(self) -> None:
-        self._ahead = next(self._rest, None)
+        self._ahead = next((point for point in self._rest if point_key(point) != self._skipped), None)
 
     def _axis(self, param: Param) -> Sequence[int | float]:
         known = domains.values(param.domain)

@@ -14,8 +14,6 @@ class RandomSearch:
     A finite space may see a point twice: what is measured again is then the noise of training. `trials` None: without end.
     """
 
-    description = "Random"
-
     def __init__(self, program: Program, trials: int | None) -> None:
         self._space = Space(program)
         self._seed = program.study.seed

@@ -1,64 +1,33 @@
-"""From the study's `controller` to an object that recommends. Nothing heavy is imported before it is needed."""
+"""From the study's `controller` to an object that recommends. Nothing heavy is imported before a controller is made."""
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from typing import Final
 
+from automl_run.dsl.controllers import ALIASES, CONTROLLERS, UNUSED_ARGUMENTS, Argument
 from automl_run.dsl.diagnostics import did_you_mean
 from automl_run.dsl.ir import Program, Spec, Value
 from automl_run.errors import InputError, RunError
 
 from .base import Controller
+from .grid import Grid
+from .random_search import RandomSearch
+from .reinforcement import Reinforcement
 from .space import Space, generator
+from .tpe import TPE
 
-#: Clara's name -> ours.
-_ALIASES = {"ReinforcementController": "Reinforcement"}
 #: What `Auto()` stands for.
-_AUTO = "TPE"
+_AUTO: Final = "TPE"
 
-
-@dataclass(frozen=True, slots=True)
-class _Kind:
-    """`arguments`: name -> (least allowed integer, default; None: not given)."""
-
-    make: Callable[[Program, int | None, Mapping[str, int]], Controller]
-    arguments: Mapping[str, tuple[int, int | None]]
-
-
-def _grid(program: Program, trials: int | None, arguments: Mapping[str, int]) -> Controller:
-    from .grid import Grid
-
-    return Grid(program, trials, **arguments)
-
-
-def _random(program: Program, trials: int | None, arguments: Mapping[str, int]) -> Controller:
-    from .random_search import RandomSearch
-
-    return RandomSearch(program, trials, **arguments)
-
-
-def _tpe(program: Program, trials: int | None, arguments: Mapping[str, int]) -> Controller:
-    from .tpe import TPE
-
-    return TPE(program, trials, **arguments)
-
-
-def _reinforcement(program: Program, trials: int | None, arguments: Mapping[str, int]) -> Controller:
-    from .reinforcement import Reinforcement
-
-    return Reinforcement(program, trials, **arguments)
-
-
-_KINDS: Mapping[str, _Kind] = {
-    "Grid": _Kind(_grid, {"points": (1, None)}),
-    "Random": _Kind(_random, {}),
-    "TPE": _Kind(_tpe, {"startup": (1, 10)}),
-    "Reinforcement": _Kind(_reinforcement, {"max_rounds": (1, 8)}),
+#: Made with the program, the number of trials that are left for it (None: no limit), and its arguments by name.
+CLASSES: Final[Mapping[str, Callable[..., Controller]]] = {
+    "Grid": Grid,
+    "Random": RandomSearch,
+    "TPE": TPE,
+    "Reinforcement": Reinforcement,
 }
-
-#: The names that `controller = NAME(...)` may have.
-NAMES: tuple[str, ...] = ("Auto", *_KINDS)
 
 
 def describe(spec: Spec) -> str:
@@ -86,29 +55,45 @@ def make_controller(program: Program) -> Controller:
     try:
         if program.params and trials != 0:
             Space(program).sample(generator(study.seed, "probe"))
-        return _KINDS[name].make(program, trials, arguments)
+        return CLASSES[name](program, trials, **arguments)
     except RunError as error:
         raise InputError(str(error)) from error
 
 
-def _checked(spec: Spec) -> tuple[str, dict[str, int]]:
+def _checked(spec: Spec) -> tuple[str, dict[str, Value]]:
     """The name without aliases, and the arguments with their defaults."""
-    name = _AUTO if spec.name == "Auto" else _ALIASES.get(spec.name, spec.name)
-    kind = _KINDS.get(name)
-    if kind is None:
-        raise InputError(f"unknown controller `{spec.name}`: {did_you_mean(spec.name, NAMES)}")
+    name = _AUTO if spec.name == "Auto" else ALIASES.get(spec.name, spec.name)
+    if name not in CLASSES:
+        raise InputError(f"unknown controller `{spec.name}`: {did_you_mean(spec.name, ('Auto', *CLASSES))}")
     if spec.name == "Auto" and spec.args:
         raise InputError(f"controller Auto takes no arguments; `{next(iter(spec.args))}` is given")
+    unused = UNUSED_ARGUMENTS.get(name, ())
+    known = {key: argument for key, argument in CONTROLLERS[name].items() if key not in unused}
     for key in spec.args:
-        if key not in kind.arguments:
-            known = did_you_mean(key, kind.arguments) if kind.arguments else "it takes none"
-            raise InputError(f"controller {spec.name}: unknown argument `{key}`: {known}")
-    arguments: dict[str, int] = {}
-    for key, (least, default) in kind.arguments.items():
-        value: Value = spec.args.get(key, default)
-        if value is None and key not in spec.args:
-            continue
-        if type(value) is not int or value < least:
-            raise InputError(f"controller {spec.name}: `{key}` is an integer of at least {least}, not {value!r}")
-        arguments[key] = value
+        if key not in known:
+            help = did_you_mean(key, known) if known else "it takes none"
+            raise InputError(f"controller {spec.name}: unknown argument `{key}`: {help}")
+    arguments: dict[str, Value] = {}
+    for key, argument in known.items():
+        if key in spec.args:
+            arguments[key] = _value(spec, key, argument)
+        elif argument.default is not None:
+            arguments[key] = argument.default
     return name, arguments
+
+
+def _value(spec: Spec, key: str, argument: Argument) -> Value:
+    value = spec.args[key]
+    match argument.kind:
+        case "whole":
+            good = type(value) is int and value >= argument.least
+            wanted = f"an integer of at least {argument.least:g}"
+        case "number":
+            number = float(value) if isinstance(value, int | float) and not isinstance(value, bool) else -math.inf
+            good = number > argument.least or (number == argument.least and not argument.above)
+            wanted = f"a number {'above' if argument.above else 'of at least'} {argument.least:g}"
+        case "text":
+            good, wanted = isinstance(value, str), "a text"
+    if not good:
+        raise InputError(f"controller {spec.name}: `{key}` is {wanted}, not {value!r}")
+    return value

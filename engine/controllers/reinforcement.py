@@ -74,7 +74,6 @@ class Reinforcement:
         self._rest = self._combinations()
         self._ahead: _Chain | None = next(self._rest, None)
         self._planned: list[int] | None = None
-        self.description = f"Reinforcement(max_rounds = {max_rounds})"
 
     # -- the controller ---------------------------------------------------------------------------------------------------
 

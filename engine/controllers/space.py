@@ -85,6 +85,17 @@ class Space:
             raise RunError(f"no combination of the parameters is allowed; the last one tried: {reason}")
         raise RunError(f"none of {tries} points drawn is allowed; the last one: {reason}")
 
+    def baseline(self) -> Point | None:
+        """The allowed point that makes the very configuration of the study's baseline; None without either."""
+        if not self.program.study.baseline:
+            return None
+        try:
+            point = evaluate.baseline_point(self.program)
+            same = point is not None and evaluate.resolve(self.program, None) == evaluate.resolve(self.program, point)
+        except evaluate.Undefined:
+            return None
+        return point if same and point is not None and self.feasible(point) else None
+
     # -- listing ----------------------------------------------------------------------------------------------------------
 
     def size(self) -> int | None:

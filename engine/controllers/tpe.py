@@ -55,9 +55,9 @@ class TPE:
         self._left = None if listed is None else {point_key(point): point for point in listed}
         self._finite = all(domains.values(param.domain) is not None for param in program.params)
         self._seen: set[tuple[tuple[str, int | float], ...]] = set()
-        if program.study.baseline:
-            self._add_baseline()
-        self.description = f"TPE(startup = {startup})"
+        baseline = self._space.baseline()
+        if baseline is not None:
+            self._add(0, baseline)
 
     def recommend(self, n: int) -> list[Recommendation]:
         out: list[Recommendation] = []
@@ -137,16 +137,6 @@ class TPE:
         self._seen.add(key)
         if self._left is not None:
             self._left.pop(key, None)
-
-    def _add_baseline(self) -> None:
-        """The baseline's score says something about a point of the space only if the two make the same configuration."""
-        try:
-            point = evaluate.baseline_point(self._program)
-            same = point is not None and evaluate.resolve(self._program, None) == evaluate.resolve(self._program, point)
-        except evaluate.Undefined:
-            return
-        if same and point is not None and self._space.feasible(point):
-            self._add(0, point)
 
     def _sampler(self, seed: int) -> optuna.samplers.TPESampler:
         single = len(self._directions) == 1

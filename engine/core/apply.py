@@ -12,7 +12,7 @@ from automl_run.dsl.ir import Program
 from . import facts
 from .causes import IN_A_ROW
 from .facts import AnyFact
-from .state import Job, Recommended, State, WorkerState, better
+from .state import Job, Recommended, State, WorkerState, better, merit
 
 
 def replay(history: Iterable[AnyFact]) -> State:
@@ -29,11 +29,11 @@ def apply(state: State, fact: AnyFact) -> State:
         case facts.RunStarted(run_id, digest, program, at):
             loaded = Program.from_bytes(program)
             trials = loaded.study.budget.trials
-            return replace(state, program=loaded, run_id=run_id, digest=digest, created=at, trials=trials, last_at=at)
+            return replace(state, program=loaded, run_id=run_id, digest=digest, trials=trials, last_at=at)
         case facts.EpochStarted(epoch, at):
             elapsed = state.elapsed_before + (max(0.0, state.last_at - state.epoch_at) if state.epoch else 0.0)
             state = replace(state, epoch=epoch, epoch_at=at, last_at=at, elapsed_before=elapsed)
-            return replace(state, run="running", reason="", draining=False, stopping=None, failures=())
+            return replace(state, run="running", reason="", stopping=None, failures=())
         case facts.WorkersSet(workers):
             before = {worker.name: worker for worker in state.workers}
             named = tuple(
@@ -44,7 +44,7 @@ def apply(state: State, fact: AnyFact) -> State:
         case facts.TrialsSet(trials):
             return replace(state, trials=trials)
         case facts.Interrupted(at):
-            return replace(state, draining=True, run="paused", last_at=at)
+            return replace(state, run="paused", last_at=at)
         case facts.Stopping(how, reason, at):
             return replace(state, stopping=(how, reason), last_at=at)
         case facts.RunEnded(ended, reason, at):
@@ -156,30 +156,28 @@ def _ended(state: State, fact: facts.Ended) -> State:
         ended=state.ended + 1,
         best=job.name if is_best else state.best,
         succeeded=state.succeeded + (fact.state in ("done", "stopped")),
-        since_best=0 if improves else state.since_best + (fact.state != "infeasible"),
+        since_best=0 if improves else state.since_best + (fact.state != "infeasible" or _is_unacceptable(fact)),
         failures=failures,
-        objectives_seen=state.objectives_seen or (fact.state == "done" and fact.scores is not None),
+        objectives_seen=state.objectives_seen or _is_unacceptable(fact) or (fact.state == "done" and fact.scores is not None),
         controller_waits=state.controller_waits and state.fixed_order,
     )
 
 
-def _compare(state: State, job: Job) -> tuple[bool, bool]:
-    """Whether `job` is the best so far, and whether it improves the score.
+def _is_unacceptable(fact: facts.Ended) -> bool:
+    """It reported everything and then broke an `ensure`."""
+    return fact.state == "infeasible" and bool(fact.values)
 
-    A stopped job, whose value is a partial one, is best only while no job is done. Of equal scores the smaller index is best, so
-    that the choice does not depend on which worker was faster.
-    """
+
+def _compare(state: State, job: Job) -> tuple[bool, bool]:
+    """Whether `job` is the best so far, and whether it improves the score."""
     if not job.scores:
         return False, False
     best = state.jobs[state.best] if state.best else None
     if best is None or not best.scores:
         return True, True
-    if best.state != job.state:
-        return job.state == "done", job.state == "done"
-    if job.scores[0] == best.scores[0]:
-        return job.index < best.index, False
-    improves = better(job.scores[0], best.scores[0], state.objectives[0].direction)
-    return improves, improves
+    direction = state.objectives[0].direction
+    new, old = merit(job, direction), merit(best, direction)
+    return new > old, new[:2] > old[:2]
 
 
 def _best_of(state: State, best: Mapping[str, float], values: Mapping[str, float]) -> Mapping[str, float]:

@@ -4,7 +4,20 @@ from __future__ import annotations
 
 from typing import Final, Literal, get_args
 
-from automl_run.engine.wire.messages import Cause
+#: Why a job failed.
+Cause = Literal[
+    "user_error",
+    "diverged",
+    "oom_host",
+    "oom_gpu",
+    "gpu_error",
+    "stalled",
+    "timeout",
+    "disk_full",
+    "preempted",
+    "lost",
+    "internal",
+]
 
 #: Every cause, as the journal and the wire have it.
 CAUSES: Final[tuple[str, ...]] = get_args(Cause)

@@ -10,6 +10,8 @@ import math
 from collections.abc import Mapping
 from typing import Final, assert_never
 
+from automl_run.dsl.evaluate import Undefined, unacceptable_because
+from automl_run.dsl.evaluate import scores as scores_of
 from automl_run.engine.controllers.base import Recommendation
 from automl_run.engine.wire import messages as wire
 
@@ -98,7 +100,7 @@ class _Decision:
             self.commands += [on.StartAgent(worker.name) for worker in self.state.workers]
 
     def interrupt(self) -> None:
-        if self.state.draining or self.state.run != "running":
+        if self.state.run != "running":
             return
         self.add(facts.Interrupted(self.now))
         self._stop_running("drain")
@@ -163,7 +165,7 @@ class _Decision:
         infinite = sorted(name for name, value in values.items() if not math.isfinite(value))
         if infinite:
             # The job side promises finite values; whatever runs there instead gets a failure, not a score.
-            self._end_failed(job, message.seq, "diverged", f"`{infinite[0]}` is not finite", None, "", self._age(job))
+            self._end(job, message.seq, "failed", None, job.best, "diverged", f"`{infinite[0]}` is not finite", self._age(job))
             if isinstance(message, wire.Metric):
                 self._send(worker, wire.Superseded(job.name, job.fence))
             else:
@@ -205,35 +207,51 @@ class _Decision:
             self._fail(job, message.seq, "preempted", "its worker was told to end", None, "", message.seconds)
             return
         values = {**job.best, **message.values}
-        missing = [o.metric for o in self.state.objectives if o.metric not in values]
-        scores = None if missing else tuple(values[o.metric] for o in self.state.objectives)
+        judged = {"seconds": message.seconds, **values}
+        missing = [name for name in self.state.metrics if name not in judged]
+        scores, wrong = (None, "") if missing else self._judge(job, judged)
         if message.stopped:
-            self._end(job, message.seq, "stopped", scores, values, job.stop, "", message.seconds)
+            self._end(job, message.seq, "stopped", None if wrong else scores, values, job.stop, wrong, message.seconds)
         elif missing:
             reported = ", ".join(f"`{name}`" for name in sorted(values)) or "nothing"
             text = f"{job.name} never reported `{missing[0]}`; it reported {reported}"
             first = not self.state.objectives_seen
-            self._end_failed(job, message.seq, "user_error", text, 0, "", message.seconds, values)
+            self._end(job, message.seq, "failed", None, values, "user_error", text, message.seconds, 0)
             if first:
                 self.stop_study("failed", text)
+        elif scores is None:
+            self._end(job, message.seq, "failed", None, values, "user_error", wrong, message.seconds, 0)
+        elif wrong:
+            self._end(job, message.seq, "infeasible", None, values, "infeasible", wrong, message.seconds)
         else:
             self._end(job, message.seq, "done", scores, values, None, "", message.seconds)
+
+    def _judge(self, job: Job, values: Mapping[str, float]) -> tuple[tuple[float, ...] | None, str]:
+        """The scores of `values`, and what makes them unacceptable; no scores where an expression has no value."""
+        program = self.state.program
+        if program is None:
+            return (), ""
+        point = self.state.recommended[job.index].point
+        try:
+            return scores_of(program, point, values), unacceptable_because(program, point, values) or ""
+        except Undefined as undefined:
+            return None, str(undefined)
 
     def _fail(self, job: Job, seq: int, cause: str, text: str, code: int | None, tail: str, seconds: float) -> None:
         """A failed attempt: void if it was interrupted, a stopped job if it was to stop, else tried again or a failure."""
         if self.state.draining and (job.stop in ("drain", "abort") or cause in ("lost", "preempted")):
             self._void(job, seq, "preempted", "the run was interrupted", counted=False)
         elif job.stop is not None:
-            values = dict(job.best)
-            known = all(o.metric in values for o in self.state.objectives)
-            scores = tuple(values[o.metric] for o in self.state.objectives) if known else None
-            self._end(job, seq, "stopped", scores, values, job.stop, text, seconds)
+            judged = {"seconds": seconds, **job.best}
+            known = all(name in judged for name in self.state.metrics)
+            scores, wrong = self._judge(job, judged) if known else (None, "")
+            self._end(job, seq, "stopped", None if wrong else scores, job.best, job.stop, text, seconds)
         elif cause in causes.RETRIED and job.lost + 1 < causes.MAX_ATTEMPTS:
             if cause == "preempted":
                 self.add(facts.WorkerRests(job.worker, self.now + causes.REST_S))
             self._void(job, seq, cause, text, counted=True)
         else:
-            self._end_failed(job, seq, cause, text, code, tail, seconds)
+            self._end(job, seq, "failed", None, job.best, cause, text, seconds, code, tail)
 
     def _void(self, job: Job, seq: int, cause: str, text: str, *, counted: bool) -> None:
         self.add(facts.AttemptEnded(job.name, job.fence, seq, cause, text, counted, self.now))
@@ -259,19 +277,6 @@ class _Decision:
         if verdict is not None:
             self.stop_study(*verdict)
 
-    def _end_failed(
-        self,
-        job: Job,
-        seq: int,
-        cause: str,
-        text: str,
-        code: int | None,
-        tail: str,
-        seconds: float,
-        values: Mapping[str, float] | None = None,
-    ) -> None:
-        self._end(job, seq, "failed", None, job.best if values is None else values, cause, text, seconds, code, tail)
-
     def cannot_run(self, input: on.CannotRun) -> None:
         job = self.state.jobs.get(input.job)
         if job is None or job.ended or job.fence != input.fence:
@@ -289,7 +294,7 @@ class _Decision:
         if for_good:
             if all(w.broken for w in self.state.workers):
                 self.stop_study("failed", f"no worker can be started: {reason}")
-        elif self.state.run == "running" and not self.state.draining and self.state.stopping is None:
+        elif self.state.run == "running" and self.state.stopping is None:
             self.commands.append(on.StartAgent(worker))
 
     # -- what to do next -------------------------------------------------------------------------------------------------
@@ -305,7 +310,7 @@ class _Decision:
     def go_on(self) -> None:
         """Ends the run, or fills free workers and asks for what is missing."""
         state = self.state
-        if state.run != "running" or state.draining or state.program is None:
+        if state.run != "running" or state.program is None:
             return
         study = state.program.study
         if state.stopping is None and study.budget.time_s is not None and state.elapsed(self.now) >= study.budget.time_s:

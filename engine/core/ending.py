@@ -5,9 +5,10 @@ from __future__ import annotations
 from typing import Literal, TypeAlias
 
 from automl_run.engine.controllers.base import Outcome
+from automl_run.engine.words import counted
 
 from .causes import EXPLANATION, FIRST_ALIKE, IN_A_ROW
-from .state import Job, State
+from .state import Job, State, better
 
 How: TypeAlias = Literal["done", "failed"]
 
@@ -36,14 +37,12 @@ def after_job(state: State) -> tuple[How, str] | None:
         return "failed", f"{IN_A_ROW} jobs in a row failed{_last_message(state)}"
     budget = state.program.study.budget
     best = state.jobs[state.best] if state.best else None
-    if budget.target is not None and best is not None and best.state == "done" and best.scores:
-        reached = best.scores[0] >= budget.target
-        if state.objectives[0].direction == "minimize":
-            reached = best.scores[0] <= budget.target
-        if reached:
-            return "done", f"{best.name} reached the target of {budget.target:g} with {best.scores[0]:g}"
+    if best is not None and best.state == "done" and best.scores and budget.target is not None:
+        score = best.scores[0]
+        if score == budget.target or better(score, budget.target, state.objectives[0].direction):
+            return "done", f"{best.name} reached the target of {budget.target:g} with {score:g}"
     if budget.patience is not None and best is not None and state.since_best >= budget.patience:
-        return "done", f"no better score in {state.since_best} jobs"
+        return "done", f"no better score in {counted(state.since_best, 'job')}"
     return None
 
 
@@ -56,7 +55,7 @@ def _last_message(state: State) -> str:
 def at_the_end(state: State) -> tuple[How, str]:
     """The verdict when there is nothing left to run."""
     if state.best is None and state.objectives:
-        return "failed", f"none of {state.ended} jobs ended with a score{_last_message(state)}"
+        return "failed", f"none of {counted(state.ended, 'job')} ended with a score{_last_message(state)}"
     if room(state) == 0:
-        return "done", f"the budget of {state.trials} trials is spent"
+        return "done", f"the budget of {counted(state.trials or 0, 'trial')} is spent"
     return "done", "the controller has nothing more to try"

@@ -11,7 +11,7 @@ from typing import Literal
 
 import msgspec
 
-from automl_run.engine.wire.messages import Cause
+from .causes import Cause
 
 #: Raised when a stored fact changes its meaning; a journal of another version is refused.
 SCHEMA = 1

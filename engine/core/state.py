@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from typing import Literal
 
 import msgspec
 from msgspec.structs import replace
 
+from automl_run.dsl.elaborate.support import metric_names
 from automl_run.dsl.ir import Objective, Program
 
 from .pmap import PMap
@@ -85,7 +87,6 @@ class State(msgspec.Struct, frozen=True):
     program: Program | None = None
     run_id: str = ""
     digest: str = ""
-    created: float = 0.0
     epoch: int = 0
     epoch_at: float = 0.0
     #: the time of the newest fact that has one
@@ -119,8 +120,7 @@ class State(msgspec.Struct, frozen=True):
     failures: tuple[str, ...] = ()
     #: True once a job has reported every objective: their names are right
     objectives_seen: bool = False
-    #: set in this epoch: nothing is started any more; `stopping` is (state, reason) to end with
-    draining: bool = False
+    #: set in this epoch: nothing is started any more, and this is (state, reason) to end with
     stopping: tuple[Literal["done", "failed"], str] | None = None
     # ---- transient ----
     asking: bool = False
@@ -131,6 +131,16 @@ class State(msgspec.Struct, frozen=True):
     @property
     def objectives(self) -> tuple[Objective, ...]:
         return self.program.study.objectives if self.program else ()
+
+    @property
+    def metrics(self) -> tuple[str, ...]:
+        """What a job must have reported to be judged; `seconds` is known of every job."""
+        return metric_names(self.program.study) if self.program else ()
+
+    @property
+    def draining(self) -> bool:
+        """Interrupted in this epoch: nothing is started any more, and what runs is to stop."""
+        return self.run == "paused"
 
     @property
     def fixed_order(self) -> bool:
@@ -151,6 +161,16 @@ def durable(state: State) -> State:
     """What a replay of the journal gives: `state` without what only this scheduler knew."""
     workers = tuple(replace(worker, up=False, broken=None, rests_until=0.0) for worker in state.workers)
     return replace(state, workers=workers, asking=False, controller_waits=False, exhausted=False)
+
+
+def merit(job: Job, direction: str) -> tuple[bool, float, int]:
+    """Of two jobs with scores the one of the greater merit is the better one.
+
+    A stopped job's value is a partial one: a done job beats it. Of equal scores the smaller index is best, so that the choice does
+    not depend on which worker was faster.
+    """
+    score = job.scores[0] if job.scores else -math.inf
+    return job.state == "done", score if direction == "maximize" else -score, -job.index
 
 
 def better(a: float, b: float, direction: str) -> bool:

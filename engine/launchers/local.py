@@ -23,7 +23,8 @@ from pathlib import Path
 from typing import Final
 
 from automl_run.dsl.ir import Worker
-from automl_run.engine.agents import last_line
+
+from .base import last_line
 
 AGENTS: Final = "agents"
 _GRACE_S: Final = 10.0

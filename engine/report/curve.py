@@ -8,9 +8,10 @@ from html import escape
 from typing import TypeGuard
 
 from automl_run.dsl.ir import Value
+from automl_run.engine.summary import Job, Summary
 
 from . import svg
-from .document import Job, Summary, score_text, state_text, value_text
+from .wording import score_text, state_text, value_text
 
 _WIDTH, _HEIGHT = 860, 300
 _LEFT, _RIGHT, _TOP, _BOTTOM = 64, 18, 16, 40

@@ -7,28 +7,26 @@ from html import escape
 from pathlib import Path
 from urllib.parse import quote
 
+from automl_run.engine.files import REPORT, write_whole
+from automl_run.engine.summary import Job, Summary, read_summary
+from automl_run.engine.words import counted
+
 from .curve import curve, parameter_plots
-from .document import (
-    Job,
-    Summary,
+from .wording import (
     counts_text,
     gain_text,
-    read_summary,
     score_text,
     seconds_text,
     short_names,
     state_text,
     value_text,
-    write_text,
 )
-
-_NAME = "report.html"
 
 
 def write_report(folder: Path, summary: Mapping[str, object]) -> Path:
     """Writes `folder`/report.html from the content of summary.json and returns its path."""
-    path = folder / _NAME
-    write_text(path, render(read_summary(summary), folder))
+    path = folder / REPORT
+    write_whole(path, render(read_summary(summary), folder).encode())
     return path
 
 
@@ -67,7 +65,7 @@ def _cards(summary: Summary) -> str:
     gain = gain_text(summary)
     if gain:
         cards.append(("gain over the baseline", gain, summary.objective.name))
-    cards.append(("time", seconds_text(summary.seconds), f"{len(summary.jobs)} jobs"))
+    cards.append(("time", seconds_text(summary.seconds), counted(len(summary.jobs), "job")))
     return (
         '<section class="cards">'
         + "".join(

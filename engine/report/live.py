@@ -6,14 +6,16 @@
 from __future__ import annotations
 
 import atexit
+import sys
 import time
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from threading import RLock
 from typing import TextIO, assert_never
 
-from rich.console import Console, Group, RenderableType
+from rich.cells import cell_len
+from rich.console import Console, ConsoleOptions, Group, RenderableType
 from rich.live import Live
 from rich.table import Table
 from rich.text import Text
@@ -21,11 +23,18 @@ from rich.text import Text
 from automl_run.engine import events
 from automl_run.engine.events import Event
 
-from .document import score_text, seconds_text, short_names
-from .table import STATE_STYLES, new_table, parameters_text
+from .lines import Lines, progress_text
+from .table import STATE_STYLES, new_table
+from .wording import score_text, seconds_text
 
 _ENDED_ROWS = 15
 _PROGRESS_EVERY_S = 30.0
+#: Of the columns that take what room is left: the least they need.
+_LEAST = {4: 18, 5: 14}
+#: On a narrow screen these go, one by one: parameters, worker, number, last report, time.
+_DROPPED = (4, 2, 0, 5, 7)
+#: Between two columns, and left and right of all.
+_GAP, _EDGES = 3, 2
 
 
 @dataclass(slots=True)
@@ -43,38 +52,47 @@ class _Row:
 class LiveTable:
     """Made before the run and given to it as its observer; `stream` is where it writes. Call `close` if the run raises.
 
-    `live` None: a table iff the stream is a terminal. Thread-safe; never raises for a stream that was closed by its reader.
+    `live` None: a table iff the stream is a terminal. `lines` False: no line per event, because the trace prints them.
+    Thread-safe; never raises for a stream that was closed by its reader.
     """
 
-    def __init__(self, stream: TextIO, *, live: bool | None = None, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(
+        self,
+        stream: TextIO,
+        *,
+        live: bool | None = None,
+        lines: bool = True,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
         self._stream = stream
         self._is_live = stream.isatty() if live is None else live
+        self._prints = lines
         self._clock = clock
         self._lock = RLock()
         self._live: Live | None = None
-        self._run: events.RunStarted | None = None
         self._began = clock()
         self._running: dict[str, _Row] = {}
         self._ended: deque[_Row] = deque(maxlen=_ENDED_ROWS)
         self._counts: dict[str, int] = {}
         self._best: events.JobEnded | None = None
         self._baseline: float | None = None
-        self._paths: dict[str, None] = {}
-        self._names: dict[str, str] = {}
+        self._lines = Lines()
 
     def __call__(self, event: Event) -> None:
         with self._lock:
             line = self._take(event)
-            if not self._is_live:
-                if line:
-                    self._write(line)
-                return
-            if isinstance(event, events.RunStarted):
-                self._open()
-            if self._live is not None and line and _stays(event):
-                self._live.console.print(line, markup=False, highlight=False, style=_style(event), soft_wrap=True)
+        if not self._prints:
+            line = ""
+        # Outside the lock: rich's thread draws, which takes it, while it holds the one that printing and closing take.
+        if not self._is_live:
+            if line:
+                self._write(line)
+            return
+        if isinstance(event, events.RunStarted):
+            self._open()
+        if self._live is not None and line and _stays(event):
+            self._live.console.print(line, markup=False, highlight=False, style=_style(event), soft_wrap=True)
         if isinstance(event, events.RunEnded):
-            # Outside the lock: closing waits for rich's thread, which may be about to draw.
             self.close()
 
     def close(self) -> None:
@@ -88,26 +106,17 @@ class LiveTable:
 
     def _take(self, event: Event) -> str:
         """Remembers the event; its line as plain text, "" for none."""
-        now = self._clock()
+        now, line = self._clock(), self._lines(event)
         match event:
             case events.RunStarted():
-                self._run, self._began = event, now
-                return _started_text(event)
-            case events.JobStarted(job, index):
+                self._began = now
+            case events.JobStarted(job):
                 self._running[job] = _Row(event, now)
-                self._learn_names(event)
-                again = f", attempt {event.fence}" if event.fence > 1 else ""
-                kind = " (baseline)" if index == 0 else ""
-                return f"{job} starts on {event.worker}{again}{kind} {self._parameters(event)}".rstrip()
             case events.MetricReported(job, step, values):
-                text = f"step {step}: " + ", ".join(f"{name} {score_text(value)}" for name, value in values.items())
                 if job in self._running:
                     self._running[job].metric = self._brief(step, values)
-                return f"{job} {text}"
-            case events.Progressed(job, text, fraction):
-                return self._progress(job, text, fraction, now)
-            case events.JobRetried(job, fence, cause, message):
-                return f"{job} attempt {fence} does not count ({cause}{f': {message}' if message else ''}); it will run again"
+            case events.Progressed():
+                return line if self._is_news(event, now) else ""
             case events.JobEnded(job):
                 row = self._running.pop(job, None)
                 if row is not None:
@@ -118,49 +127,29 @@ class LiveTable:
                     self._best = event
                 if event.index == 0:
                     self._baseline = event.score
-                return self._ended_text(event)
-            case events.Warned(message):
-                return f"warning: {message}"
-            case events.RunEnded(state, reason):
-                return f"run {state}{f': {reason}' if reason else ''}"
+            case events.JobRetried() | events.Warned() | events.RunEnded():
+                pass
             case _:
                 assert_never(event)
+        return line
 
     def _brief(self, step: int, values: dict[str, float]) -> str:
         """The objective alone, where it was reported: its name heads a column already."""
-        shown = {self._objective: values[self._objective]} if self._objective in values else values
+        shown = {self._lines.objective: values[self._lines.objective]} if self._lines.objective in values else values
         return f"step {step}: " + ", ".join(
-            score_text(value) if name == self._objective else f"{name} {score_text(value)}" for name, value in shown.items()
+            score_text(value) if name == self._lines.objective else f"{name} {score_text(value)}" for name, value in shown.items()
         )
 
-    def _progress(self, job: str, text: str, fraction: float | None, now: float) -> str:
-        row = self._running.get(job)
+    def _is_news(self, event: events.Progressed, now: float) -> bool:
+        """Keeps the progress for the table; True once in a while, for a log."""
+        row = self._running.get(event.job)
         if row is None:
-            return ""
-        row.text = text if fraction is None else f"{text} {fraction:.0%}".strip()
+            return False
+        row.text = progress_text(event)
         if now - row.printed_at < _PROGRESS_EVERY_S:
-            return ""
+            return False
         row.printed_at = now
-        return f"{job} {row.text}"
-
-    def _learn_names(self, event: events.JobStarted) -> None:
-        if not event.params.keys() <= self._paths.keys():
-            self._paths.update(dict.fromkeys(event.params))
-            self._names = short_names(list(self._paths))
-
-    def _parameters(self, event: events.JobStarted) -> str:
-        return parameters_text(event.params, self._names)
-
-    def _ended_text(self, event: events.JobEnded) -> str:
-        cause = f" ({event.cause})" if event.cause else ""
-        score = f", {self._objective} {score_text(event.score)}" if event.score is not None else ""
-        best = ", the best so far" if event.best else ""
-        message = f": {event.message}" if event.message and event.state != "done" else ""
-        return f"{event.job} {event.state}{cause} in {seconds_text(event.seconds)}{score}{best}{message}"
-
-    @property
-    def _objective(self) -> str:
-        return self._run.objectives[0][0] if self._run is not None and self._run.objectives else "score"
+        return True
 
     def _write(self, line: str) -> None:
         try:
@@ -174,27 +163,28 @@ class LiveTable:
 
     def _open(self) -> None:
         console = Console(file=self._stream, force_terminal=True, highlight=False)
-        self._live = Live(_Drawn(self), console=console, refresh_per_second=4, transient=True, redirect_stderr=False)
+        self._live = Live(_Drawn(self), console=console, refresh_per_second=4, transient=True, redirect_stderr=sys.stderr.isatty())
         # A run that raises leaves no hidden cursor behind.
         atexit.register(self.close)
         self._live.start()
 
-    def draw(self) -> RenderableType:
-        """The table as of now."""
+    def draw(self, width: int = 120) -> RenderableType:
+        """The table as of now, without the columns that `width` characters have no room for."""
         with self._lock:
-            return Group(self._header(), self._table())
+            return Group(self._header(), self._table(width))
 
     def _header(self) -> RenderableType:
+        run = self._lines.run
         ended = sum(self._counts.values())
-        parts = [(self._run.run_id if self._run else "", "bold")]
-        resumed = self._run.resumed if self._run else 0
-        of = f"/{self._run.trials}" if self._run and self._run.trials is not None else ""
+        parts = [(run.run_id if run else "", "bold")]
+        resumed = run.resumed if run else 0
+        of = f"/{run.trials}" if run and run.trials is not None else ""
         parts.append((f"{ended + resumed}{of} jobs ended, {len(self._running)} running", ""))
         for state in ("failed", "infeasible", "stopped"):
             if self._counts.get(state):
                 parts.append((f"{self._counts[state]} {state}", STATE_STYLES[state]))
         if self._best is not None:
-            parts.append((f"best {self._objective} {score_text(self._best.score)} ({self._best.job})", "green"))
+            parts.append((f"best {self._lines.objective} {score_text(self._best.score)} ({self._best.job})", "green"))
         if self._baseline is not None:
             parts.append((f"baseline {score_text(self._baseline)}", ""))
         parts.append((seconds_text(self._clock() - self._began, whole_seconds=True), ""))
@@ -205,17 +195,24 @@ class LiveTable:
             text.append(words, style)
         return text
 
-    def _table(self) -> Table:
-        table = new_table(expand=True)
-        for name, justify in (("#", "right"), ("job", "left"), ("worker", "left"), ("state", "left")):
-            table.add_column(name, justify="right" if justify == "right" else "left", no_wrap=True)
-        table.add_column("parameters", ratio=3, no_wrap=True, overflow="ellipsis")
-        table.add_column("last report", ratio=2, no_wrap=True, overflow="ellipsis")
-        table.add_column(Text(self._objective), justify="right", no_wrap=True)
-        table.add_column("time", justify="right", no_wrap=True)
+    def _table(self, width: int) -> Table:
         now = self._clock()
-        for row in (*self._newest(), *self._running.values()):
-            table.add_row(*self._cells(row, now), style="bold" if self._best is not None and row.end is self._best else "")
+        rows = [*self._newest(), *self._running.values()]
+        cells = [self._cells(row, now) for row in rows]
+        heads = ["#", "job", "worker", "state", "parameters", "last report", self._lines.objective, "time"]
+        table = new_table(expand=True)
+        shown = _fitting([heads, *([str(cell) for cell in line] for line in cells)], width)
+        for at in shown:
+            table.add_column(
+                Text(heads[at]),
+                justify="right" if at in (0, 6, 7) else "left",
+                ratio=_LEAST.get(at),
+                no_wrap=True,
+                overflow="ellipsis",
+            )
+        for row, line in zip(rows, cells, strict=True):
+            is_best = self._best is not None and row.end is self._best
+            table.add_row(*(line[at] for at in shown), style="bold" if is_best else "")
         return table
 
     def _newest(self) -> list[_Row]:
@@ -230,14 +227,15 @@ class LiveTable:
         state = end.state if end is not None else "running"
         shown = f"{state} ({end.cause})" if end is not None and end.cause else state
         gpus = f" GPU {','.join(map(str, row.start.gpus))}" if row.start.gpus else ""
-        report = (end.message if end is not None and end.state != "done" else "") or row.metric or row.text
+        heard = " · ".join(filter(None, (row.text, row.metric))) if end is None else row.metric
+        report = (end.message if end is not None and end.state != "done" else "") or heard
         took = seconds_text(end.seconds) if end is not None else seconds_text(now - row.since, whole_seconds=True)
         return [
             str(row.start.index),
             row.start.job,
             row.start.worker + gpus,
             Text(shown, STATE_STYLES.get(state, "")),
-            Text(self._parameters(row.start)),
+            Text(self._lines.parameters(row.start)),
             Text(report.split("\n")[0], "" if end is None else "dim"),
             score_text(end.score) if end is not None else "",
             took,
@@ -250,8 +248,18 @@ class _Drawn:
     def __init__(self, table: LiveTable) -> None:
         self._table = table
 
-    def __rich_console__(self, console: Console, options: object) -> list[RenderableType]:
-        return [self._table.draw()]
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> list[RenderableType]:
+        return [self._table.draw(options.max_width)]
+
+
+def _fitting(lines: Sequence[Sequence[str]], width: int) -> list[int]:
+    """The columns that `lines`, the heads first, have room for."""
+    widths = {at: max(map(cell_len, column)) for at, column in enumerate(zip(*lines, strict=True))} | _LEAST
+    for at in _DROPPED:
+        if sum(widths.values()) + _GAP * (len(widths) - 1) + _EDGES <= width:
+            break
+        del widths[at]
+    return list(widths)
 
 
 def _stays(event: Event) -> bool:
@@ -273,11 +281,3 @@ def _style(event: Event) -> str | None:
             return "yellow"
         case _:
             return None
-
-
-def _started_text(run: events.RunStarted) -> str:
-    workers = ", ".join(f"{name} {'GPU ' + ','.join(map(str, gpus)) if gpus else 'CPU'}" for name, gpus in run.workers)
-    goals = ", ".join(f"{direction} {name}" for name, direction in run.objectives)
-    trials = f", {run.trials} jobs at most" if run.trials is not None else ""
-    resumed = f", {run.resumed} jobs had ended before" if run.resumed else ""
-    return f"run {run.run_id} in {run.folder}: {goals or 'best reported value'}; workers {workers}{trials}{resumed}"

@@ -16,14 +16,13 @@ from rich.markup import escape
 from rich.table import Table
 from rich.text import Text
 
-from automl_run.dsl.ir import Value
+from automl_run.engine.files import REPORT
+from automl_run.engine.summary import Job, Summary, read_summary
 
-from .document import (
-    Job,
-    Summary,
+from .wording import (
     counts_text,
     gain_text,
-    read_summary,
+    parameters_text,
     score_text,
     seconds_text,
     short_names,
@@ -82,8 +81,8 @@ def print_summary(console: Console, summary: Summary, folder: Path) -> None:
 
 def _places(summary: Summary, folder: Path) -> list[tuple[str, str]]:
     places = [("Best model", summary.best.path)] if summary.best is not None and summary.best.path else []
-    if (folder / "report.html").exists():
-        places.append(("Report", str(folder / "report.html")))
+    if (folder / REPORT).exists():
+        places.append(("Report", str(folder / REPORT)))
     places.append(("Run folder", str(folder)))
     return places
 
@@ -126,11 +125,6 @@ def _is_best(summary: Summary, job: Job) -> bool:
 def new_table(*, expand: bool = False) -> Table:
     """The look of all our tables."""
     return Table(box=SIMPLE_HEAD, pad_edge=False, header_style="bold", expand=expand)
-
-
-def parameters_text(params: Mapping[str, Value], names: Mapping[str, str]) -> str:
-    """`lr=0.001 prob=0.5`."""
-    return " ".join(f"{names.get(path, path)}={value_text(value)}" for path, value in params.items())
 
 
 def _best(summary: Summary) -> Table:

@@ -6,7 +6,7 @@ the same `Spec`, and calls `run`. Importing a target's module stays cheap (no to
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
@@ -19,12 +19,13 @@ class Report(Protocol):
     """`report(step, dice=0.8)` streams intermediate values and returns True when the job should stop now.
 
     `checkpoint_dir` is a folder that survives retries of the job. Values are finite floats; a non-finite one ends the job with
-    the cause `diverged`.
+    the cause `diverged`. `progress("epoch 3/30", 0.1)` tells whoever watches how far the job is; `fraction` 0..1.
     """
 
     checkpoint_dir: Path
 
     def __call__(self, step: int, **metrics: float) -> bool: ...
+    def progress(self, text: str, fraction: float | None = None) -> None: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +70,3 @@ class Target(Protocol):
         JobError names its cause; MemoryError is `oom_host`; anything else is `user_error`.
         """
         ...
-
-
-TargetFactory = Callable[[Mapping[str, Value], Path, Mapping[str, Value]], Target]

@@ -6,7 +6,6 @@ AUTOML_SEED. It prints `automl: step=3 dice=0.81` to report, and `automl: dice=0
 
 from __future__ import annotations
 
-import difflib
 import json
 import os
 import re
@@ -16,6 +15,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Final
 
+from automl_run.dsl.diagnostics import did_you_mean
 from automl_run.dsl.evaluate import Resolved, to_plain
 from automl_run.dsl.ir import Value
 from automl_run.errors import InputError
@@ -103,10 +103,8 @@ def _lookup(config: Mapping[str, Value], path: str) -> Value:
         else:
             if not isinstance(value, dict) or part not in value:
                 names = list(value) if isinstance(value, dict) else []
-                close = difflib.get_close_matches(part, names, n=1, cutoff=0.7)
-                known = f"did you mean `{close[0]}`?" if close else f"known here: {', '.join(names[:20]) or 'nothing'}"
-                place = f" in `{walked}`" if walked else ""
-                raise InputError(f"Command: `{{{path}}}` has no value: there is no `{part}`{place}; {known}")
+                place, help = f" in `{walked}`" if walked else "", did_you_mean(part, names)
+                raise InputError(f"Command: `{{{path}}}` has no value: there is no `{part}`{place}" + (f"; {help}" if help else ""))
             value = value[part]
             walked += f".{part}" if walked else part
     return value

@@ -7,8 +7,7 @@ import signal
 from collections.abc import Iterator
 from typing import Final
 
-from automl_run.engine.core.causes import CAUSES
-from automl_run.engine.wire.messages import Cause
+from automl_run.engine.core.causes import CAUSES, Cause
 from automl_run.errors import AutoMLError, JobError
 
 _MESSAGE_LIMIT: Final = 2000

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import ast
-import difflib
 import importlib
 import importlib.util
 import inspect
@@ -13,6 +12,7 @@ from collections.abc import Callable, Iterable, Iterator
 from importlib.machinery import ModuleSpec, PathFinder
 from pathlib import Path
 
+from automl_run.dsl.diagnostics import did_you_mean
 from automl_run.dsl.evaluate import Resolved, to_plain
 from automl_run.dsl.ir import Value
 from automl_run.errors import InputError
@@ -57,9 +57,8 @@ class PythonTarget:
         first = self.function.partition(".")[0]
         # `from x import *` and a module's __getattr__ make names that only an import would show.
         if first not in names and not names & {"*", "__getattr__"}:
-            close = difflib.get_close_matches(first, names, n=1)
-            hint = f"; did you mean `{close[0]}`?" if close else ""
-            raise InputError(f"Python: there is no `{first}` in {source}{hint}")
+            help = did_you_mean(first, names)
+            raise InputError(f"Python: there is no `{first}` in {source}" + (f"; {help}" if help else ""))
 
     def _find(self) -> ModuleSpec:
         """The module, found as an import would find it, but with none of its packages imported."""

@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from automl_run.dsl.ir import Worker
+from automl_run.engine.core.causes import Cause
 from automl_run.engine.wire import messages as wire
 from automl_run.engine.wire.client import connect
 from automl_run.engine.wire.connection import Connection
@@ -108,7 +109,7 @@ class ThreadAgent:
         try:
             values = dict(self.job(assign, report))
         except JobError as error:
-            cause: wire.Cause = error.cause  # type: ignore[assignment]
+            cause: Cause = error.cause  # type: ignore[assignment]
             failed = wire.Failed(assign.job, assign.fence, seq + 1, cause, str(error), 1, "", time.monotonic() - began)
             connection.send(failed)
             return

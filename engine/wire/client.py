@@ -6,13 +6,12 @@ import json
 import socket
 from pathlib import Path
 
+from automl_run.engine.files import ENDPOINT
 from automl_run.errors import WireError
 
 from .connection import Connection
 from .frames import decode_to_agent
 from .messages import ToAgent
-
-ENDPOINT = "endpoint.json"
 
 
 def connect(run_dir: Path, timeout_s: float = 5.0) -> Connection[ToAgent]:

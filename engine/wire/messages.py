@@ -9,28 +9,12 @@ No type names, no object hooks, no pickle, and no paths: an agent knows its run 
 
 from __future__ import annotations
 
-from typing import Literal
-
 import msgspec
 
 from automl_run.dsl.ir import Spec, Value
+from automl_run.engine.core.causes import Cause
 
 PROTOCOL = 1
-
-#: Why a job failed.
-Cause = Literal[
-    "user_error",
-    "diverged",
-    "oom_host",
-    "oom_gpu",
-    "gpu_error",
-    "stalled",
-    "timeout",
-    "disk_full",
-    "preempted",
-    "lost",
-    "internal",
-]
 
 
 class Message(msgspec.Struct, frozen=True, tag=True, tag_field="t"):
@@ -115,7 +99,7 @@ class Bye(Message, frozen=True):
 
 
 class Welcome(Message, frozen=True):
-    """`stall_time_s` None: no watchdog."""
+    """The scheduler takes this agent; `epoch` counts the schedulers of the run."""
 
     proto: int
     epoch: int
@@ -131,7 +115,7 @@ class Reject(Message, frozen=True):
 
 
 class Assign(Message, frozen=True):
-    """Start this attempt. `config`: rendered by the target. `time_limit_s` None: none. `files`: relative path -> text to write."""
+    """Start this attempt. `config`: rendered by the target. `time_limit_s` None: none."""
 
     job: str
     fence: int

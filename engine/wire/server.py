@@ -103,9 +103,6 @@ class Server:
         self._by_worker: dict[str, _Peer] = {}
         selector.register(self._listener, selectors.EVENT_READ, self._on_listener)
 
-    def connected(self, worker: str) -> bool:
-        return worker in self._by_worker
-
     def send(self, worker: str, message: ToAgent) -> None:
         """Nothing happens when the worker is not connected: its next Hello settles what was lost. FrameTooLarge, WireError."""
         peer = self._by_worker.get(worker)

@@ -67,7 +67,8 @@ def test_bad_program_is_refused(folder: Path, case: str) -> None:
         (["search.automl", "--workers", "0:,1"], "0:,1"),
         (["search.automl", "--workers", ""], "no GPU"),
         (["search.automl", "--set", "study.budget.trials"], "PATH=EXPR"),
-        (["search.automl", "--set", "x ~ 3"], "PATH=EXPR"),
+        (["search.automl", "--set", "x ~"], "--set"),
+        (["search.automl", "--set", "~ 3"], "PATH=EXPR"),
         (["search.automl", "--traces", "both"], "--traces"),
         (["-m", "nowhere", "--set", "run_id=a"], "nowhere"),
         (["resume", "nothing"], "nothing"),
@@ -163,6 +164,55 @@ def test_check_json_with_mistakes(folder: Path) -> None:
     document = json.loads(done.stdout)
     assert document["ok"] is False
     assert {(item["code"], item["line"]) for item in document["diagnostics"]} >= {("AM001", 8)}
+
+
+@pytest.mark.parametrize("text", ["x ~ 0.25..0.5", "x =~ 0.25..0.5", "x=0.3 ~ 0.25..0.5"])
+def test_set_takes_a_domain(folder: Path, text: str) -> None:
+    done = automl_run("check", program(folder, "x ~ 0.0..1.0"), "--set", text, "--json", cwd=folder)
+    assert done.returncode == 0, done.stdout
+    (entry,) = json.loads(done.stdout)["parameters"]
+    assert (entry["low"], entry["high"]) == (0.25, 0.5)
+
+
+@pytest.mark.parametrize("name", ["absent.automl", "."])
+def test_check_json_of_no_file(folder: Path, name: str) -> None:
+    done = automl_run("check", name, "--json", cwd=folder)
+    assert done.returncode == 2
+    assert [item["code"] for item in json.loads(done.stdout)["diagnostics"]] == ["AM305"]
+
+
+@pytest.mark.parametrize("args", [["--help"], ["run", "--help"], ["--version"]])
+def test_help_onto_a_full_disk_is_one_error(folder: Path, args: list[str]) -> None:
+    with Path("/dev/full").open("w") as full:
+        command = [sys.executable, "-m", "automl_run", *args]
+        done = subprocess.run(command, stdout=full, stderr=subprocess.PIPE, text=True, check=False, timeout=120)
+    assert done.returncode == 1
+    assert done.stderr.startswith("error: ")
+    assert done.stderr.count("\n") == 1
+
+
+def test_a_fixed_order_with_several_workers(folder: Path) -> None:
+    study = '  controller = TPE(startup = 1)\n  order = "fixed"\n  workers = [cpu(1), cpu(1)]'
+    path = program(folder, "x = 0.1 ~ 0.0..1.0", study)
+    tables = []
+    for _ in range(2):
+        done = automl_run(path, "--json", "--set", "study.budget.trials=6", cwd=folder)
+        assert done.returncode == 0, done.stderr
+        tables.append([(job["index"], job["params"], job["score"]) for job in json.loads(done.stdout)["jobs"]])
+    assert len(tables[0]) == 6
+    assert tables[0] == tables[1]
+
+
+def test_allowed_modules_reach_the_jobs(folder: Path) -> None:
+    (folder / "score.py").write_text(
+        "import os\n\ndef train(params, report):\n    return float(os.environ['AUTOML_ALLOW_MODULES'] == 'netlab,torchio')\n"
+    )
+    path = program(folder, "x = 0.1 ~ 0.0..1.0", "  budget { trials = 1 }").read_text().replace("  budget { trials = 3 }\n", "")
+    (folder / "search.automl").write_text(path)
+    done = automl_run("search.automl", "--allow-module", "netlab", "--allow-module", "torchio", "--json", cwd=folder)
+    summary = json.loads(done.stdout)
+    assert summary["best"]["score"] == 1.0
+    assert summary["reason"] == "the budget of 1 trial is spent"
 
 
 def test_first_example_runs(tmp_path: Path) -> None:

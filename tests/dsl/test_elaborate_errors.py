@@ -65,10 +65,6 @@ def codes(checked: Checked) -> list[str]:
         # variables
         ('x = "{FOO}/a"', "AM210", "{FOO}"),
         # what edition 1 has and this version does not carry out
-        ("ensure mem <= 20GiB", "AM199", "ensure"),
-        ("study { phase p { controller = Grid() } }", "AM199", "p {"),
-        ("study { pruner = Median() }", "AM199", "pruner"),
-        ("study { repeat { folds = 5 } }", "AM199", "repeat"),
         ("n ~ 1..3\nt = [C(a = i) for i in 1..n]", "AM199", "1..n"),
     ],
 )

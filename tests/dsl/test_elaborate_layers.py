@@ -152,7 +152,7 @@ def test_settings_are_the_highest_layers(over) -> None:  # type: ignore[no-untyp
 
 @pytest.mark.parametrize(
     ("pair", "code"),
-    [(("modle.x", "1"), "AM110"), (("lr", "1 2"), "AM009"), (("lr", "abc"), "AM101"), (("lr", "1\nbatch = 2"), "AM014")],
+    [(("modle.x", "1"), "AM110"), (("lr", "1 2"), "AM024"), (("lr", "abc"), "AM101"), (("lr", "1\nbatch = 2"), "AM014")],
 )
 def test_a_wrong_setting_is_shown_where_it_stands(over, pair: tuple[str, str], code: str) -> None:  # type: ignore[no-untyped-def]
     checked = over("", pair)
@@ -173,7 +173,7 @@ def test_files_that_use_each_other(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("name", "code"),
-    [("../x.automl", "AM310"), ("/etc/passwd", "AM310"), ("http://x/y.json", "AM310"), ("no.automl", "AM305"), ("b.yaml", "AM199")],
+    [("../x.automl", "AM310"), ("/etc/passwd", "AM310"), ("http://x/y.json", "AM310"), ("no.automl", "AM305"), ("b.yaml", "AM305"), ("b.toml", "AM199")],
 )
 def test_what_use_refuses(tmp_path: Path, name: str, code: str) -> None:
     (tmp_path / "p").mkdir()

@@ -22,7 +22,7 @@ from automl_run.dsl.parser import parse_module, words
 from automl_run.dsl.source import Source
 
 ROOT = Path(__file__).resolve().parents[2]
-EXAMPLES = sorted((ROOT / "examples").rglob("*.automl"))
+EXAMPLES = sorted(path for path in (ROOT / "examples").rglob("*.automl") if "runs" not in path.parts)
 
 
 def tree(text: str) -> object:

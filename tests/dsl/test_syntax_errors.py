@@ -138,7 +138,7 @@ MISTAKES = [
     ("é = 3", "AM008", "é", "a string"),
     ("\u00a0x = 3", "AM008", "\u00a0", "plain blank"),
     ("use base.automl", "AM009", "base", '`use "base.automl"`'),
-    ("x = C(a = 1 b = 2)", "AM009", " ", ""),
+    ("x = C(a = 1 b = 2)", "AM024", " ", ""),
     ("train.lr", "AM009", "lr", "`train.lr = ...`"),
     ("let x", "AM009", "x", "`x = ...`"),
     ("x = lambda y: 3", "AM009", "y", "`def"),

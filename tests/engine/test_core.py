@@ -1,117 +1,17 @@
-"""The pure core: examples of each decision, and any order of events against the invariants."""
+"""The pure core: examples of each decision."""
 
 from __future__ import annotations
 
-import random
-from collections import defaultdict
-from dataclasses import dataclass, field
-
-import msgspec
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
+from core_run import Run, of, program, sent
 
 from automl_run.dsl import ir
 from automl_run.engine.controllers.base import Recommendation
-from automl_run.engine.core import causes, facts
+from automl_run.engine.core import causes
 from automl_run.engine.core import inputs as on
-from automl_run.engine.core.apply import apply, replay
-from automl_run.engine.core.decide import decide, job_seed
-from automl_run.engine.core.facts import AnyFact, NamedWorker
-from automl_run.engine.core.inputs import Command, Input
-from automl_run.engine.core.state import State, durable
+from automl_run.engine.core.causes import Cause
+from automl_run.engine.core.decide import job_seed
 from automl_run.engine.wire import messages as wire
-
-
-def program(**study: object) -> ir.Program:
-    objectives = study.pop("objectives", (ir.Objective("dice", "maximize"),))
-    parts = {"name": "s", "target": ir.Spec("Python"), "objectives": objectives, **study}
-    lr = ir.Param("lr", ir.Real(0.0, 1.0), ("lr",), (0.5,))
-    return ir.Program(ir.Study(**parts), (lr,), ir.MapNode({"lr": ir.Read("lr")}), digest="d")  # type: ignore[arg-type]
-
-
-@dataclass
-class Run:
-    """The core with a journal and a clock, as the shell has them."""
-
-    program: ir.Program
-    workers: tuple[str, ...] = ("W1",)
-    state: State = field(default_factory=State)
-    journal: list[AnyFact] = field(default_factory=list)
-    commands: list[Command] = field(default_factory=list)
-    now: float = 1000.0
-    recommended: int = 0
-
-    def __post_init__(self) -> None:
-        self._take([facts.RunStarted("r", "d", self.program.to_bytes(), self.now)])
-        self.begin()
-
-    def begin(self, alive: frozenset[str] = frozenset()) -> list[Command]:
-        self.state = durable(self.state)
-        return self(on.Began(tuple(NamedWorker(name, (), 1) for name in self.workers), None, alive))
-
-    def __call__(self, *inputs: Input) -> list[Command]:
-        new: list[Command] = []
-        for input in inputs:
-            found, commands = decide(self.state, input, self.now)
-            self._take(found)
-            new += commands
-        self.commands += new
-        return new
-
-    def _take(self, found: list[AnyFact]) -> None:
-        for fact in found:
-            self.state = apply(self.state, fact)
-        self.journal += [fact for fact in found if not isinstance(fact, facts.Transient)]
-
-    # -- agents and controller, answering at once --------------------------------------------------------------------------
-
-    def up(self, worker: str = "W1", running: tuple[tuple[str, int], ...] = ()) -> list[Command]:
-        return self(on.Received(worker, wire.Hello(1, 1, worker, "host", 1, (), running)))
-
-    def answer(self, n: int = 1, exhausted: bool = False) -> list[Command]:
-        first = self.recommended + 1
-        self.recommended += n
-        points = tuple(Recommendation(i, {"lr": i / 1000}, (i,)) for i in range(first, first + n))
-        return self(on.Answer(points, exhausted))
-
-    def job(self, number: int = -1) -> tuple[str, int, str]:
-        """(name, fence, worker) of a running job."""
-        job = self.state.jobs[self.state.running[number]]
-        return job.name, job.fence, job.worker
-
-    def seq(self, name: str) -> int:
-        return self.state.jobs[name].seq + 1
-
-    def done(self, number: int = -1, stopped: bool = False, **values: float) -> list[Command]:
-        name, fence, worker = self.job(number)
-        return self(on.Received(worker, wire.Done(name, fence, self.seq(name), values, 1.0, stopped)))
-
-    def failed(self, cause: wire.Cause = "user_error", number: int = -1) -> list[Command]:
-        name, fence, worker = self.job(number)
-        message = wire.Failed(name, fence, self.seq(name), cause, f"because of {cause}", 1, "", 1.0)
-        return self(on.Received(worker, message))
-
-    def metric(self, number: int = -1, step: int = 1, **values: float) -> list[Command]:
-        name, fence, worker = self.job(number)
-        return self(on.Received(worker, wire.Metric(name, fence, self.seq(name), step, values)))
-
-    def status(self) -> str:
-        return self.state.run
-
-    def ends(self) -> dict[str, str]:
-        return {fact.job: fact.state for fact in self.journal if isinstance(fact, facts.Ended)}
-
-
-def sent(commands: list[Command], kind: type[wire.Message]) -> list[wire.Message]:
-    return [c.message for c in commands if isinstance(c, on.Send) and isinstance(c.message, kind)]
-
-
-def of(commands: list[Command], kind: type[Command]) -> list[Command]:
-    return [command for command in commands if isinstance(command, kind)]
-
-
-# -- examples -----------------------------------------------------------------------------------------------------------------
 
 
 def test_a_run_from_baseline_to_budget() -> None:
@@ -177,7 +77,7 @@ def test_a_later_job_without_the_metric_fails_alone() -> None:
 
 
 @pytest.mark.parametrize("cause", ["lost", "preempted", "gpu_error"])
-def test_what_the_job_did_not_cause_is_tried_three_times(cause: wire.Cause) -> None:
+def test_what_the_job_did_not_cause_is_tried_three_times(cause: Cause) -> None:
     run = Run(program())
     run.up()
     run.failed(cause)
@@ -226,7 +126,7 @@ def test_ten_failures_in_a_row_end_the_study() -> None:
     run = Run(program())
     run.up()
     run.done(dice=0.5)
-    two: list[wire.Cause] = ["oom_gpu", "user_error"]
+    two: list[Cause] = ["oom_gpu", "user_error"]
     for number in range(10):
         run.answer()
         assert run.status() == "running"
@@ -240,7 +140,7 @@ def test_a_few_failures_alone_find_nothing() -> None:
     run.up()
     run.failed()
     assert run.status() == "failed"
-    assert run.state.reason == "none of 1 jobs ended with a score (W1_1_J1: because of user_error)"
+    assert run.state.reason == "none of 1 job ended with a score (W1_1_J1: because of user_error)"
 
 
 def test_the_target_ends_the_study_and_stops_what_runs() -> None:
@@ -455,144 +355,6 @@ def test_seeds_depend_on_the_key_only() -> None:
     assert job_seed(0, (1, 2)) == job_seed(0, (1, 2))
     assert len({job_seed(s, k) for s in range(3) for k in [(1, 2), (12,), (2, 1)]}) == 9
     assert 0 <= job_seed(7, (0,)) < 2**31
-
-
-# -- any order of events --------------------------------------------------------------------------------------------------------
-
-
-class Chaos:
-    """Agents that do anything their protocol allows, and some that it does not, in an order that a seed decides."""
-
-    def __init__(self, seed: int) -> None:
-        self.random = random.Random(seed)
-        budget = ir.Budget(
-            trials=self.random.choice([3, 8]), patience=self.random.choice([None, 4]), time_s=self.random.choice([None, 50.0])
-        )
-        self.run = Run(
-            program(budget=budget, baseline=self.random.random() < 0.7, order=self.random.choice(["arrival", "fixed"])),
-            workers=("W1", "W2", "W3"),
-        )
-        self.said: list[tuple[str, wire.FromAgent]] = []
-        self.asked = 0
-
-    def step(self) -> None:
-        run, pick = self.run, self.random.random()
-        before = len(run.commands)
-        worker = self.random.choice(run.workers)
-        job = run.state.jobs[self.random.choice(run.state.running)] if run.state.running else None
-        if pick < 0.15:
-            running = ((job.name, job.fence),) if job is not None and job.worker == worker and self.random.random() < 0.8 else ()
-            self.say(worker, wire.Hello(1, 1, worker, "h", 1, (), running))
-        elif pick < 0.25:
-            lost: list[Input] = [on.AgentLost(worker, "gone"), on.AgentCut(worker)]
-            run(self.random.choice(lost))
-        elif pick < 0.30 and self.said:
-            self.say(*self.random.choice(self.said))
-        elif pick < 0.35:
-            run.now += self.random.random() * 10
-            run(on.Woke())
-        elif pick < 0.37:
-            run(on.Interrupt())
-        elif pick < 0.41:
-            run.begin(frozenset(self.random.sample(run.workers, self.random.randint(0, 3))))
-            self.asked = 0
-        elif pick < 0.55 and self.asked:
-            n = self.random.randint(0, self.asked)
-            self.asked = 0
-            run.answer(n, exhausted=self.random.random() < 0.05)
-        elif job is not None:
-            self.say(job.worker if self.random.random() < 0.95 else worker, self._about(job.name, job.fence, job.seq))
-        for command in run.commands[before:]:
-            if isinstance(command, on.Ask):
-                assert self.asked == 0, "asked twice"
-                self.asked = command.n
-
-    def _about(self, name: str, fence: int, seq: int) -> wire.FromAgent:
-        fence -= self.random.random() < 0.1
-        seq += self.random.choice([1, 1, 1, 1, 1, 1, 2, 0])
-        values = {"dice": self.random.choice([0.1, 0.5, 0.9, float("nan")])} if self.random.random() < 0.8 else {"loss": 1.0}
-        cause: wire.Cause = self.random.choice(["lost", "user_error", "gpu_error", "timeout"])
-        options: list[wire.FromAgent] = [
-            wire.Accept(name, fence, 1),
-            wire.Metric(name, fence, seq, seq, values),
-            wire.Metric(name, fence, seq, seq, values),
-            wire.Done(name, fence, seq, values, 1.0, self.random.random() < 0.3),
-            wire.Failed(name, fence, seq, cause, "m", 1, "", 1.0),
-        ]
-        return self.random.choice(options)
-
-    def say(self, worker: str, message: wire.FromAgent) -> None:
-        self.said.append((worker, message))
-        self.run(on.Received(worker, message))
-
-
-def check_invariants(run: Run) -> None:
-    ended: dict[str, facts.Ended] = {}
-    fences: dict[str, int] = {}
-    seqs: dict[tuple[str, int], int] = defaultdict(int)
-    for fact in run.journal:
-        name = getattr(fact, "job", None)
-        assert name is None or name not in ended, "I2: a job ends once, and nothing follows"
-        match fact:
-            case facts.Assigned(job, _, _, _, fence):
-                assert fence > fences.get(job, 0), "I3: fences strictly increase"
-                fences[job] = fence
-            case facts.Reported(job, fence, seq):
-                assert fence == fences[job], "I3: only the newest attempt counts"
-                assert seq == seqs[job, fence] + 1, "I5: no gap, no repetition"
-                seqs[job, fence] = seq
-            case facts.Ended(job, fence):
-                assert fence == fences[job], "I3: the counted result has the newest fence"
-                ended[job] = fact
-    observed = [command.outcome.index for command in run.commands if isinstance(command, on.Observe)]
-    if run.state.fixed_order:
-        assert observed == [run.state.order[position] for position in range(run.state.shown)], "I8: each once, in their order"
-    else:
-        assert sorted(observed) == sorted(run.state.jobs[job].index for job in ended), "I8: each outcome once"
-    decoder = msgspec.msgpack.Decoder(facts.Durable)
-    stored = [decoder.decode(msgspec.msgpack.encode(fact)) for fact in run.journal]
-    assert replay(stored) == durable(run.state), "I6: replay gives the durable state"
-    busy = [worker.job for worker in run.state.workers if worker.job is not None]
-    assert sorted(busy) == sorted(run.state.running), "a worker runs one job, a job runs on one worker"
-    open_jobs = {job.name for job in run.state.jobs.values() if not job.ended}
-    assert open_jobs == {*run.state.running, *run.state.retry}
-    assert run.state.ended == len(ended)
-
-
-@given(st.integers(0, 2**32))
-@settings(max_examples=150, deadline=None)
-def test_any_order_of_events_keeps_the_invariants(seed: int) -> None:
-    chaos = Chaos(seed)
-    for _ in range(80):
-        chaos.step()
-    check_invariants(chaos.run)
-
-
-@given(st.integers(0, 2**32))
-@settings(max_examples=50, deadline=None)
-def test_whatever_happened_the_study_can_still_end(seed: int) -> None:
-    chaos = Chaos(seed)
-    for _ in range(60):
-        chaos.step()
-    run = chaos.run
-    run.begin()
-    asked = 0
-    for _ in range(400):
-        if run.status() != "running":
-            break
-        before = len(run.commands)
-        for worker in run.state.workers:
-            if not worker.up:
-                run.up(worker.name)
-        if run.state.running:
-            run.done(0, dice=0.5, stopped=run.state.jobs[run.state.running[0]].stop is not None)
-        for command in run.commands[before:]:
-            asked = command.n if isinstance(command, on.Ask) else asked
-        if run.state.asking:
-            run.answer(max(asked, 1))
-    assert run.status() in ("done", "failed")
-    assert not run.state.running
-    check_invariants(run)
 
 
 def test_a_controller_is_not_asked_ahead_while_agents_connect() -> None:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import io
+from pathlib import Path
 
 from rich.console import Console
 
 from automl_run.engine import events
 from automl_run.engine.report.live import LiveTable
+from automl_run.engine.trace import Trace
 
 
 class Clock:
@@ -57,7 +59,7 @@ STORY: list[events.Event] = [
 
 def shown(table: LiveTable, width: int = 140) -> str:
     console = Console(file=io.StringIO(), width=width)
-    console.print(table.draw())
+    console.print(table.draw(width))
     assert isinstance(console.file, io.StringIO)
     return console.file.getvalue()
 
@@ -97,6 +99,35 @@ def test_the_table_shows_jobs_best_and_baseline() -> None:
     running = next(line for line in text.splitlines() if "W1_3_J3" in line)
     assert "running" in running
     assert "1 min 15 s" in running
+
+
+def test_a_narrow_screen_drops_columns_and_cuts_nothing() -> None:
+    table = LiveTable(io.StringIO(), live=False, clock=Clock())
+    for event in STORY:
+        table(event)
+    heads = {
+        width: next(line for line in shown(table, width).splitlines() if " state" in line).split() for width in (140, 80, 60, 40)
+    }
+    assert heads[140] == ["#", "job", "worker", "state", "parameters", "last", "report", "dice", "time"]
+    assert "parameters" not in heads[80]
+    assert heads[40] == ["job", "state", "dice"]
+    for width in (80, 60, 40):
+        assert "W1_2_J2" in shown(table, width)
+        assert "failed (user_error)" in shown(table, width)
+        assert max(map(len, shown(table, width).splitlines())) <= width
+
+
+def test_with_the_trace_on_the_console_each_event_is_read_once(tmp_path: Path) -> None:
+    stream, console = io.StringIO(), io.StringIO()
+    table = LiveTable(stream, lines=False, clock=Clock())
+    trace = Trace(tmp_path / "trace.log", "both", console=console)
+    for event in STORY:
+        table(event)
+        trace.event(event, 0.0)
+    trace.close()
+    assert stream.getvalue() == ""
+    assert [line[9:] for line in console.getvalue().splitlines()][3] == "W1_1_J1 done in 12 s, dice 0.6100, the best so far"
+    assert len(console.getvalue().splitlines()) == len((tmp_path / "trace.log").read_text().splitlines()) == len(STORY)
 
 
 def test_only_the_newest_ended_jobs_are_shown() -> None:

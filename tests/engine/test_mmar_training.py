@@ -45,12 +45,16 @@ class Recorder:
     def __init__(self, checkpoint_dir: Path, stop_at: int | None = None) -> None:
         self.checkpoint_dir = checkpoint_dir
         self.seen: list[tuple[int, dict[str, float]]] = []
+        self.told: list[tuple[str, float | None]] = []
         self._stop_at = stop_at
 
     def __call__(self, step: int, **metrics: float) -> bool:
         if metrics:
             self.seen.append((step, metrics))
         return self._stop_at is not None and step >= self._stop_at
+
+    def progress(self, text: str, fraction: float | None = None) -> None:
+        self.told.append((text, fraction))
 
 
 def run(
@@ -182,6 +186,12 @@ def test_a_config_trains_reports_and_leaves_its_models(root: Path, tmp_path: Pat
     best = max(metrics["dice"] for _, metrics in seen)
     again = evaluate(config(), root, models / "model.pt", "validation", tmp_path / "b")
     assert again["dice"] == pytest.approx(best, abs=1e-6)
+
+
+def test_progress_is_told_after_each_epoch(root: Path, tmp_path: Path) -> None:
+    report = Recorder(tmp_path)
+    MmarTarget(str(root), root, {}).run(Job("W1_1_J1", tmp_path, config(), {}, 1, 1, (), ("dice",), report))
+    assert report.told == [("epoch 1/2", 0.5), ("epoch 2/2", 1.0)]
 
 
 def test_the_seed_decides_everything(root: Path, tmp_path: Path) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from automl_run.dsl.ir import Int, Param, Program, Real
-from automl_run.engine.controllers import Controller
+from automl_run.engine.controllers.base import Controller
 from automl_run.engine.controllers.random_search import RandomSearch
 from automl_run.engine.testing.controller_suite import ControllerSuite, conditional_program, make_program
 

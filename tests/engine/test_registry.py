@@ -7,8 +7,9 @@ import sys
 
 import pytest
 
+from automl_run.dsl.controllers import RUNNABLE
 from automl_run.dsl.ir import Binary, Int, Lit, Param, ParamRef, Require, Spec
-from automl_run.engine.controllers import describe, make_controller
+from automl_run.engine.controllers.registry import CLASSES, describe, make_controller
 from automl_run.engine.controllers.reinforcement import Reinforcement
 from automl_run.engine.controllers.tpe import TPE
 from automl_run.engine.testing.controller_suite import conditional_program, finite_program, letters, make_program
@@ -24,6 +25,10 @@ def test_auto_is_tpe_and_says_so() -> None:
     assert describe(Spec("Auto")) == "Auto: TPE(startup = 10)"
     assert describe(Spec("Random")) == "Random"
     assert describe(with_controller("Reinforcement", max_rounds=3)) == "Reinforcement(max_rounds = 3)"
+
+
+def test_what_the_language_calls_runnable_is_here() -> None:
+    assert set(CLASSES) | {"Auto"} == RUNNABLE
 
 
 def test_claras_name_is_known() -> None:
@@ -60,7 +65,7 @@ def test_an_impossible_space_is_bad_input() -> None:
             make_controller(make_program(*program.params, requires=program.requires, controller=Spec(name)))
 
 
-@pytest.mark.parametrize(("baseline", "trials", "expected"), [(True, 4, 3), (False, 4, 4), (True, 1, 0), (True, None, 10)])
+@pytest.mark.parametrize(("baseline", "trials", "expected"), [(True, 4, 3), (False, 4, 4), (True, 1, 0), (True, None, 9)])
 def test_the_baseline_takes_one_of_the_budget(baseline: bool, trials: int | None, expected: int) -> None:
     program = make_program(*finite_program().params, trials=trials, baseline=baseline, controller=Spec("Grid"))
     controller = make_controller(program)
@@ -75,6 +80,6 @@ def test_nothing_to_search_is_one_point(name: str) -> None:
 
 
 def test_choosing_a_controller_imports_nothing_heavy() -> None:
-    code = "import sys, automl_run.engine.controllers; print({'optuna', 'torch', 'numpy'} & set(sys.modules))"
+    code = "import sys, automl_run.engine.controllers.registry; print({'optuna', 'torch', 'numpy'} & set(sys.modules))"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout == "set()\n"

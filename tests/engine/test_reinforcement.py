@@ -7,7 +7,7 @@ import math
 import pytest
 
 from automl_run.dsl.ir import Binary, Int, IsAlt, Lit, Objective, Param, ParamRef, Program, Real, Require
-from automl_run.engine.controllers import Controller, Outcome, Recommendation
+from automl_run.engine.controllers.base import Controller, Outcome, Recommendation
 from automl_run.engine.controllers.reinforcement import Reinforcement
 from automl_run.engine.testing.controller_suite import (
     ControllerSuite,

@@ -10,17 +10,17 @@ import pytest
 
 from automl_run.dsl.ir import Value
 from automl_run.engine.report.curve import best_so_far, curve, parameter_plots
-from automl_run.engine.report.document import (
+from automl_run.engine.report.html import write_report
+from automl_run.engine.report.svg import Scale, padded
+from automl_run.engine.report.table import final_table
+from automl_run.engine.report.wording import (
     number_text,
-    read_summary,
     score_text,
     seconds_text,
     short_names,
     value_text,
 )
-from automl_run.engine.report.html import write_report
-from automl_run.engine.report.svg import Scale, padded
-from automl_run.engine.report.table import final_table
+from automl_run.engine.summary import read_summary
 from automl_run.errors import InputError
 
 LR, PROB, NET = "train.optimizer.args.lr", "train.pre_transforms.Flip.args.prob", "train.model.name"

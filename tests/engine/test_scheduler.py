@@ -15,7 +15,7 @@ import psutil
 import pytest
 
 from automl_run.dsl import ir
-from automl_run.engine import events, run_folder, view
+from automl_run.engine import events, files, view
 from automl_run.engine.core import facts
 from automl_run.engine.events import Event
 from automl_run.engine.journal import Journal
@@ -392,7 +392,7 @@ run_study(Program.from_bytes((here / "program").read_bytes()), RunOptions(run_id
     direct = run_study(program(tmp_path, trials=20), RunOptions(run_id="b"))
     assert table(result) == table(direct)
     assert processes_of(folder) == []
-    assert not any((tmp_path / "runs").rglob(run_folder.ENDPOINT))
+    assert not any((tmp_path / "runs").rglob(files.ENDPOINT))
 
 
 def test_an_interrupt_ends_all_processes(tmp_path: Path) -> None:
@@ -470,3 +470,57 @@ def test_a_worker_with_the_same_gpus_keeps_its_name(tmp_path: Path) -> None:
     assert [(worker.name, worker.threads) for worker in workers] == [("W1", 1), ("W2", 2), ("W3", 1)]
     names = [job["name"] for job in more.summary["jobs"]]
     assert len(set(names)) == 8
+
+
+def test_a_trial_that_breaks_an_ensure_is_kept_and_never_best(tmp_path: Path) -> None:
+    loss = ir.Metric("loss")
+    wanted = program(
+        tmp_path,
+        trials=8,
+        objectives=(ir.Objective("dice - loss", "maximize", ir.Binary("-", ir.Metric("dice"), loss)),),
+        ensures=(ir.Ensure(ir.Binary("<", loss, ir.Lit(0.25)), "", "loss < 0.25"),),
+    )
+
+    def job(assign: wire.Assign, report: Report) -> Mapping[str, float]:
+        lr = assign.config["lr"]
+        assert isinstance(lr, float)
+        assert assign.objectives == ("dice", "loss")
+        return {"dice": 2 * lr, "loss": lr / 2}
+
+    result = run_study(wanted, in_threads(job))
+    jobs = result.summary["jobs"]
+    broken = [one for one in jobs if one["params"]["train.lr"] >= 0.5]
+    kept = [one for one in jobs if one["params"]["train.lr"] < 0.5]
+    assert broken
+    assert kept
+    assert {one["state"] for one in broken} == {"infeasible"}
+    assert {one["message"] for one in broken} == {"`ensure loss < 0.25` does not hold"}
+    assert all(one["score"] == pytest.approx(1.5 * one["params"]["train.lr"]) for one in kept)
+    assert result.summary["best"]["job"] == max(kept, key=lambda one: one["score"])["name"]
+    assert result.exit_code == 0
+
+
+def test_the_time_of_a_job_is_a_metric(tmp_path: Path) -> None:
+    fast = ir.Ensure(ir.Binary("<", ir.Metric("seconds"), ir.Lit(-1.0)), "too slow")
+    result = run_study(program(tmp_path, trials=2, ensures=(fast,)), in_threads(lr_is_score))
+    assert [one["message"] for one in result.summary["jobs"]] == ["too slow"] * 2
+    assert result.exit_code == 1
+
+
+def test_a_metric_that_only_ensure_reads_must_be_reported(tmp_path: Path) -> None:
+    wanted = program(tmp_path, trials=4, ensures=(ir.Ensure(ir.Binary("<", ir.Metric("memory"), ir.Lit(1.0))),))
+    result = run_study(wanted, in_threads(lr_is_score))
+    assert "never reported `memory`" in result.summary["reason"]
+    assert result.exit_code == 1
+
+
+def test_an_objective_without_a_value_fails_the_job(tmp_path: Path) -> None:
+    expr = ir.Binary("/", ir.Metric("dice"), ir.Metric("zero"))
+    wanted = program(tmp_path, trials=2, objectives=(ir.Objective("dice / zero", "maximize", expr),))
+
+    def job(assign: wire.Assign, report: Report) -> Mapping[str, float]:
+        return {"dice": 1.0, "zero": 0.0}
+
+    result = run_study(wanted, in_threads(job))
+    assert {one["state"] for one in result.summary["jobs"]} == {"failed"}
+    assert "division by zero" in result.summary["jobs"][0]["message"]

@@ -27,11 +27,15 @@ class Recorder:
     def __init__(self, checkpoint_dir: Path, stop_at: int | None = None) -> None:
         self.checkpoint_dir = checkpoint_dir
         self.seen: list[tuple[int, dict[str, float]]] = []
+        self.told: list[tuple[str, float | None]] = []
         self._stop_at = stop_at
 
     def __call__(self, step: int, **metrics: float) -> bool:
         self.seen.append((step, metrics))
         return step == self._stop_at
+
+    def progress(self, text: str, fraction: float | None = None) -> None:
+        self.told.append((text, fraction))
 
 
 def job(folder: Path, config: dict[str, Value], report: Recorder | None = None) -> Job:
@@ -59,8 +63,8 @@ def test_a_target_is_made_from_its_spec(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("spec", "message"),
     [
-        (Spec("python", {"function": "a:b"}), "did you mean Python"),
-        (Spec("Keras", {}), "one of Mmar, Python, Command"),
+        (Spec("python", {"function": "a:b"}), "did you mean `Python`"),
+        (Spec("Keras", {}), "known here: Command, Mmar, Python"),
         (Spec("Command", {}), "takes one argument"),
         (Spec("Command", {"line": "true"}), "no argument `line`"),
         (Spec("Python", {"function": 3}), "must be a text"),
@@ -149,7 +153,7 @@ def test_placeholders_are_quoted_and_other_braces_are_the_shells(tmp_path: Path)
     ("text", "message"),
     [
         ("{lrr}", "no `lrr`; did you mean `lr`"),
-        ("{net.depth}", "no `depth` in `net`; known here: width"),
+        ("{net.layers}", "no `layers` in `net`; known here: width"),
         ("{lr.x}", "no `x` in `lr`"),
         ("{size[9]}", "`size` is no list with an item 9"),
     ],

@@ -7,7 +7,7 @@ import math
 import pytest
 
 from automl_run.dsl.ir import Budget, Int, MapNode, Objective, Param, Program, Read, Real, Step, Study
-from automl_run.engine.controllers import Controller, Outcome, Recommendation
+from automl_run.engine.controllers.base import Controller, Outcome, Recommendation
 from automl_run.engine.controllers.random_search import RandomSearch
 from automl_run.engine.controllers.tpe import TPE
 from automl_run.engine.testing.controller_suite import (

@@ -87,6 +87,7 @@ class _Progress:
 
     def attach(self) -> None:
         self.trainer.add_event_handler(Events.ITERATION_COMPLETED, self._iteration)
+        self.trainer.add_event_handler(Events.EPOCH_COMPLETED, self._epoch)
         self.evaluator.add_event_handler(Events.COMPLETED, self._validation)
 
     def finish(self) -> None:
@@ -113,6 +114,10 @@ class _Progress:
             self._losses.append(loss)
         if self.job.report(engine.state.epoch):
             self._stop()
+
+    def _epoch(self, engine: Any) -> None:
+        done, epochs = engine.state.epoch, engine.state.max_epochs
+        self.job.report.progress(f"epoch {done}/{epochs}", done / epochs)
 
     def _validation(self, engine: Any) -> None:
         metrics = {name: found for name, value in engine.state.metrics.items() if (found := number(value)) is not None}

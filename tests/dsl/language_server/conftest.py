@@ -24,7 +24,7 @@ PATIENCE_S = 40.0
 class Editor:
     """Calls are synchronous. `|` in a text given to `at` marks the cursor."""
 
-    def __init__(self, folder: Path, encodings: list[types.PositionEncodingKind] | None = None) -> None:
+    def __init__(self, folder: Path, encodings: list[types.PositionEncodingKind] | None = None, *, selects: bool = False) -> None:
         self.folder = folder
         self.runner = asyncio.Runner()
         self.client = LanguageClient("test-editor", "1")
@@ -44,7 +44,7 @@ class Editor:
 
         self.client.feature(types.TEXT_DOCUMENT_PUBLISH_DIAGNOSTICS)(publish)
         self.client.feature(types.CLIENT_REGISTER_CAPABILITY)(register)
-        self.start = self.run(self._start(encodings))
+        self.start = self.run(self._start(encodings, selects))
 
     def run(self, work: Awaitable[T]) -> T:
         async def bounded() -> T:
@@ -52,11 +52,12 @@ class Editor:
 
         return self.runner.run(bounded())
 
-    async def _start(self, encodings: list[types.PositionEncodingKind] | None) -> types.InitializeResult:
+    async def _start(self, encodings: list[types.PositionEncodingKind] | None, selects: bool) -> types.InitializeResult:
         await self.client.start_io(sys.executable, "-m", "automl_run", "lsp", cwd=str(self.folder))
         watching = types.DidChangeWatchedFilesClientCapabilities(dynamic_registration=True)
         capabilities = types.ClientCapabilities(
             general=types.GeneralClientCapabilities(position_encodings=list(encodings) if encodings else None),
+            text_document=types.TextDocumentClientCapabilities(formatting=types.DocumentFormattingClientCapabilities(selects)),
             workspace=types.WorkspaceClientCapabilities(did_change_watched_files=watching),
         )
         params = types.InitializeParams(capabilities=capabilities, root_uri=uris.from_fs_path(str(self.folder)))
@@ -85,6 +86,7 @@ class Editor:
         self.client.text_document_did_change(types.DidChangeTextDocumentParams(document, [change]))
 
     def close(self, name: str) -> None:
+        self.versions.pop(self.uri(name), None)
         self.client.text_document_did_close(types.DidCloseTextDocumentParams(types.TextDocumentIdentifier(self.uri(name))))
 
     def wait(self, found: Callable[[types.PublishDiagnosticsParams], bool]) -> types.PublishDiagnosticsParams:
@@ -102,10 +104,10 @@ class Editor:
         return self.run(waiting())
 
     def diagnostics(self, name: str) -> list[types.Diagnostic]:
-        """What is published for the current version of a text, or, if it is not open, next."""
+        """The mistakes that are published for the current version of a text, or, if it is not open, next."""
         uri = self.uri(name)
         version = self.versions.get(uri)
-        return list(self.wait(lambda params: params.uri == uri and params.version == version).diagnostics)
+        return mistakes(self.wait(lambda params: params.uri == uri and params.version == version))
 
     # -- questions ------------------------------------------------------------------------------------------------------------
 
@@ -179,6 +181,11 @@ class Editor:
             self.runner.close()
 
 
+def mistakes(params: types.PublishDiagnosticsParams) -> list[types.Diagnostic]:
+    """Without advice, such as that a study has no seed."""
+    return [each for each in params.diagnostics if each.severity != types.DiagnosticSeverity.Information]
+
+
 def cursor(marked: str) -> tuple[str, types.Position]:
     """The text without its last `|`, and where that was, in UTF-16 units."""
     at = marked.rindex("|")
@@ -208,12 +215,22 @@ def apply(text: str, edits: list[types.TextEdit]) -> str:
     return text
 
 
-@pytest.fixture
-def editor(tmp_path: Path) -> Iterator[Editor]:
-    """An editor in an empty folder. At the end the server must have left in good order and without a word on stderr."""
-    made = Editor(tmp_path)
+@pytest.fixture(scope="session")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Editor]:
+    """One process for most tests. At the end it must have left in good order and without a word on stderr."""
+    made = Editor(tmp_path_factory.mktemp("server"))
     try:
         yield made
     finally:
         code = made.stop()
     assert (code, made.stderr.decode()) == (0, "")
+
+
+@pytest.fixture
+def editor(server: Editor, tmp_path: Path) -> Iterator[Editor]:
+    """An editor in an empty folder with no text open."""
+    server.folder = tmp_path
+    yield server
+    for uri in list(server.versions):
+        server.close(uri.rpartition("/")[2])
+    server.published.clear()

@@ -13,7 +13,7 @@ pytest.importorskip("pygls", reason="the language server needs pygls (automl-run
 
 from lsprotocol import types
 
-from .conftest import Editor, apply, cursor, position
+from .conftest import Editor, apply, cursor, mistakes, position
 
 NET = {"spatial_dims": 3, "in_channels": 1, "out_channels": 2, "channels": [8, 16], "strides": [2]}
 BASE = {
@@ -123,11 +123,11 @@ def test_a_client_that_counts_otherwise(tmp_path: Path) -> None:
 def test_unsaved_text_of_a_base_is_what_counts(based: Editor) -> None:
     assert based.open("a.automl", HEAD + "train.model.dropout ~ 0.0..0.5\n") == []
     assert based.open("base.json", BASE_TEXT) == []
-    based.change("base.json", BASE_TEXT.replace('"UNet"', '"DiceLoss"').replace('"spatial_dims": 3, ', ""))
+    based.change("base.json", BASE_TEXT.replace('"model"', '"network"'))
     uri = based.uri("a.automl")
-    based.wait(lambda params: params.uri == uri and any("dropout" in each.message for each in params.diagnostics))
+    based.wait(lambda params: params.uri == uri and any("`model`" in each.message for each in params.diagnostics))
     based.close("base.json")
-    based.wait(lambda params: params.uri == uri and not params.diagnostics)
+    based.wait(lambda params: params.uri == uri and not mistakes(params))
 
 
 def test_a_mistake_in_a_base_is_shown_there(based: Editor) -> None:
@@ -137,6 +137,15 @@ def test_a_mistake_in_a_base_is_shown_there(based: Editor) -> None:
     assert [each.code for each in found] == ["AM203"]
     based.close("a.automl")
     assert based.diagnostics("base.json") == []
+
+
+def test_lints_are_advice(editor: Editor) -> None:
+    editor.open("a.automl", NESTED)
+    editor.change("a.automl", NESTED + "let unused ~ 1 | 2\n")
+    params = editor.wait(lambda params: params.version == 2)
+    lints = {str(each.code): each for each in params.diagnostics}
+    assert lints["AM903"].severity == types.DiagnosticSeverity.Information
+    assert list(lints["AM903"].tags or []) == [types.DiagnosticTag.Unnecessary]
 
 
 def test_secondary_places(editor: Editor) -> None:
@@ -150,6 +159,14 @@ def test_clara_json_is_checked_and_other_json_is_not(editor: Editor) -> None:
     found = editor.open("base.json", MISSPELT)
     assert [each.code for each in found] == ["AM203"]
     assert editor.open("package.json", '{"name": "x",') == []
+
+
+def test_the_other_file_of_an_mmar(editor: Editor) -> None:
+    text = '{"controller": {"name": "ReinforcementControler", "args": {"max_rounds": 3}}}'
+    found = editor.open("config_automl.json", text)
+    assert [each.code for each in found] == ["AM220"]
+    editor.change("config_automl.json", text.replace("Controler", "Controller"))
+    assert editor.diagnostics("config_automl.json") == []
 
 
 def test_a_file_that_appears_later(editor: Editor) -> None:
@@ -175,7 +192,7 @@ def test_rapid_changes_end_with_the_last_text(editor: Editor) -> None:
         seen.append(params.version or 0)
         return params.version == last
 
-    assert list(editor.wait(is_last).diagnostics) == []
+    assert mistakes(editor.wait(is_last)) == []
     assert seen == sorted(seen)
     assert len(seen) < 10, "most of the texts in between are never checked"
 
@@ -254,6 +271,7 @@ def test_completion_in_the_study(editor: Editor) -> None:
 def test_completion_of_metrics_and_files(based: Editor) -> None:
     found = based.complete("a.automl", HEAD + "maximize |")
     assert {"val_dice", "seconds"} <= set(found)
+    assert {"peak_memory", "min"} <= set(based.complete("a.automl", HEAD + "study { ensure 2 * |"))
     (based.folder / "sub").mkdir()
     (based.folder / "sub" / "more.automl").write_text("automl 1\n", encoding="utf-8")
     found = based.complete("a.automl", 'automl 1\nuse "|"')
@@ -296,6 +314,12 @@ def test_hover_of_classes_study_keys_and_the_rest(editor: Editor) -> None:
     assert editor.hover("a.automl", types.Position(999, 999)) in ("", editor.hover("a.automl", types.Position(14, 0)))
 
 
+def test_a_class_of_ones_own_is_not_held_against_monai(editor: Editor) -> None:
+    text = 'automl 1\nstudy { target = Python("p:f"), maximize dice }\nmodel ~ UNet(depth ~ 2..5) | SegResNet(width ~ 8 | 16)\n'
+    assert editor.open("a.automl", text) == []
+    assert "size: 4 values" in editor.hover("a.automl", position(text, "depth"))
+
+
 def test_hover_in_clara_json(editor: Editor) -> None:
     assert editor.open("base.json", BASE_TEXT) == []
     text = editor.hover("base.json", position(BASE_TEXT, '"prob"\n', 1))
@@ -323,6 +347,22 @@ def test_definitions(based: Editor) -> None:
     assert goes("d]") == at("a.automl", text, "d ~ 2..5")
     assert goes("model.dropout") == at("base.json", BASE_TEXT, '"model"')
     assert goes("64 step") is None
+
+
+def test_definitions_of_parameters_and_loop_variables(editor: Editor) -> None:
+    text = "automl 1\ndef near(lo, hi) = lo..hi\nx ~ near(1, 4)\ny = [2 ** i for i in 1..3]\n"
+    editor.open("a.automl", text)
+    lines = text.splitlines()
+
+    def goes(line: int, column: int) -> tuple[int, int]:
+        found = editor.definition("a.automl", types.Position(line, column))
+        assert found is not None
+        return found.range.start.line, found.range.start.character
+
+    assert goes(1, lines[1].index("lo..")) == (1, lines[1].index("lo,"))
+    assert goes(1, lines[1].rindex("hi")) == (1, lines[1].index("hi)"))
+    assert goes(2, lines[2].index("near")) == (1, 0)
+    assert goes(3, lines[3].index("i for")) == (3, lines[3].index("i in"))
 
 
 # -- symbols, formatting, fixes ---------------------------------------------------------------------------------------------------
@@ -359,6 +399,15 @@ def test_formatting(editor: Editor, end: str) -> None:
     assert editor.format("a.automl", "automl 1\nx = = 3\n") == "automl 1\nx = = 3\n", "a broken text is left alone"
 
 
+def test_formatting_leaves_json_to_others_where_it_can(tmp_path: Path) -> None:
+    editor = Editor(tmp_path, selects=True)
+    assert editor.start.capabilities.document_formatting_provider is None
+    editor.open("a.automl", "automl 1\nx~1|2\n")
+    assert types.TEXT_DOCUMENT_FORMATTING in editor.registered
+    assert editor.format("a.automl", "automl 1\nx~1|2\n") == "automl 1\nx ~ 1 | 2\n"
+    assert editor.stop() == 0
+
+
 def test_quick_fixes(based: Editor) -> None:
     text = HEAD + "# 🎉\ntrain { pre_transforms.RandFlip.prob ~ 0.0..1.0 }\n"
     found = based.open("a.automl", text)
@@ -372,7 +421,20 @@ def test_quick_fixes(based: Editor) -> None:
     mended = apply(text, list(action.edit.changes[based.uri("a.automl")]))
     based.change("a.automl", mended)
     assert based.diagnostics("a.automl") == []
-    assert based.actions("a.automl", found[0].range) == []
+    assert based.actions("a.automl", found[0].range, [types.CodeActionKind.QuickFix]) == []
+
+
+def test_all_safe_fixes_at_once(editor: Editor) -> None:
+    text = NESTED + "let unused = 3\n"
+    editor.open("a.automl", text)
+    start = types.Position(0, 0)
+    actions = editor.actions("a.automl", types.Range(start, start), ["source.fixAll"])
+    assert len(actions) == 1
+    assert actions[0].edit is not None
+    assert actions[0].edit.changes is not None
+    mended = apply(text, list(actions[0].edit.changes[editor.uri("a.automl")]))
+    assert "unused" not in mended
+    assert "seed = 0" in mended
 
 
 def test_quick_fix_of_a_missing_edition_and_of_json(editor: Editor) -> None:

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Final, Protocol
+from typing import Final
 
 from automl_run.dsl.ir import Worker
 
 from .core import inputs as on
 from .core.inputs import Input
+from .launchers.base import AgentProcess, Launcher
 
 #: An agent that never connected is started again this often.
 STARTS: Final = 3
@@ -18,36 +18,6 @@ STARTS: Final = 3
 CONNECT_S: Final = 60.0
 #: For an agent that was cut off to connect again.
 RECONNECT_S: Final = 5.0
-
-
-class AgentProcess(Protocol):
-    """`fd` becomes readable when the process ends."""
-
-    fd: int
-
-    @property
-    def pid(self) -> int: ...
-    def ended(self) -> int | None: ...
-    def signal(self, number: int) -> None: ...
-    def wait(self, timeout_s: float) -> bool: ...
-    def close(self) -> None: ...
-
-
-class Launcher(Protocol):
-    """Where agents run. `start` raises OSError when it cannot."""
-
-    def start(self, worker: str, spec: Worker) -> AgentProcess: ...
-    def adopt(self, worker: str, spec: Worker) -> AgentProcess | None:
-        """The live agent of an earlier scheduler that is just what `start` would start, or None."""
-        ...
-
-    def end_survivors(self, adopted: Collection[str]) -> None:
-        """Ends all other agents of earlier schedulers of this run."""
-        ...
-
-    def log_tail(self, worker: str) -> str:
-        """The last line of what the agent wrote about itself, or ""."""
-        ...
 
 
 @dataclass(slots=True)
@@ -144,12 +114,3 @@ class Agents:
                 self._unwatch(slot.process.fd)
                 slot.process.close()
                 slot.process = None
-
-
-def last_line(path: Path) -> str:
-    """The last line of a log that is not empty, at most 300 characters."""
-    try:
-        lines = path.read_bytes()[-4096:].decode(errors="replace").splitlines()
-    except OSError:
-        return ""
-    return next((line.strip()[:300] for line in reversed(lines) if line.strip()), "")

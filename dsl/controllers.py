@@ -1,0 +1,56 @@
+"""Controllers and pruners by name: their arguments, with least values and defaults, and which of them the engine has."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Literal
+
+
+@dataclass(frozen=True, slots=True)
+class Argument:
+    """`least`: the smallest number allowed, itself excluded where `above`. `default` None: not given."""
+
+    kind: Literal["whole", "number", "text"] = "whole"
+    least: float = 1
+    default: int | float | str | None = None
+    above: bool = False
+
+
+_RESOURCE = {
+    "resource": Argument("text", default="epochs"),
+    "min": Argument(default=1),
+    "max": Argument(),
+    "eta": Argument(least=2, default=3),
+}
+
+CONTROLLERS: Mapping[str, Mapping[str, Argument]] = {
+    "Auto": {},
+    "Grid": {"points": Argument()},
+    "Random": {},
+    "Sobol": {},
+    "TPE": {"startup": Argument(default=10), "batch": Argument()},
+    "GP": {"startup": Argument(default=10)},
+    "CmaEs": {"sigma": Argument("number", 0, 0.3, above=True), "population": Argument(least=2)},
+    "NSGA2": {"population": Argument(least=2, default=50)},
+    "Reinforcement": {"max_rounds": Argument(default=8)},
+    "PBT": {"population": Argument(least=2, default=8), "interval": Argument(default=1)},
+}
+PRUNERS: Mapping[str, Mapping[str, Argument]] = {
+    "Median": {"startup": Argument(least=0, default=5), "warmup": Argument(least=0, default=0)},
+    "ASHA": _RESOURCE,
+    "Hyperband": _RESOURCE,
+}
+
+#: Clara's name -> ours.
+ALIASES: Mapping[str, str] = {"ReinforcementController": "Reinforcement"}
+#: These end by themselves; every other one needs a limit.
+FINITE = frozenset({"Grid", "Reinforcement"})
+#: What the engine carries out, and the arguments of it that it does not.
+RUNNABLE = frozenset({"Auto", "Grid", "Random", "TPE", "Reinforcement"})
+UNUSED_ARGUMENTS: Mapping[str, tuple[str, ...]] = {"TPE": ("batch",)}
+
+
+def defaults(table: Mapping[str, Mapping[str, Argument]], name: str) -> dict[str, int | float | str]:
+    """What the arguments of `name` mean where they are not given."""
+    return {key: argument.default for key, argument in table.get(name, {}).items() if argument.default is not None}

@@ -1,0 +1,79 @@
+"""What a program may say and the engine does not carry out yet: told by `check`, refused before a run starts."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from .. import ir
+from ..controllers import RUNNABLE, UNUSED_ARGUMENTS
+from .logic import metrics_in
+from .metrics import BUILT_IN, log_labels
+
+#: Of the built-in metrics the engine measures these; a job may report the others itself.
+MEASURED = frozenset({"seconds"})
+
+
+@dataclass(frozen=True, slots=True)
+class Unsupported:
+    """`what` for people; `key`: where it is said, as the study's reader names its settings."""
+
+    what: str
+    key: str
+
+    def __str__(self) -> str:
+        return f"{self.what} is not supported yet"
+
+
+def unsupported(program: ir.Program) -> list[Unsupported]:
+    """Everything in `program` that no run honours, in the order of the study's keys."""
+    return list(_unsupported(program))
+
+
+def _unsupported(program: ir.Program) -> Iterator[Unsupported]:
+    study = program.study
+    if study.target is not None and study.target.name == "Bundle":
+        yield Unsupported("a MONAI bundle as target", "target")
+    for name in metric_names(study):
+        is_mmar = study.target is not None and study.target.name == "Mmar"
+        if is_mmar and name in BUILT_IN and name not in MEASURED and name not in log_labels(program.config):
+            yield Unsupported(f"the built-in metric `{name}`", f"metric {name}")
+    yield from _controller(study.controller, "controller")
+    if study.pruner is not None:
+        yield Unsupported("`pruner`", "pruner")
+    if study.budget.gpu_hours is not None:
+        yield Unsupported("`gpu_hours`", "budget.gpu_hours")
+    if study.repeat is not None:
+        yield Unsupported("`repeat`", "repeat")
+    for phase in study.phases:
+        yield Unsupported(f"the phase `{phase.name}`", f"phase {phase.name}")
+    if study.accelerate:
+        yield Unsupported("`accelerate`", "accelerate")
+    if study.stall_time_s is not None:
+        yield Unsupported("`stall_time`", "stall_time")
+    if study.disk_reserve is not None:
+        yield Unsupported("`disk_reserve`", "disk_reserve")
+
+
+def _controller(spec: ir.Spec, key: str) -> Iterator[Unsupported]:
+    if "." in spec.name:
+        yield Unsupported("a controller of your own", key)
+    elif spec.name not in RUNNABLE:
+        yield Unsupported(f"the controller `{spec.name}`", key)
+    for argument in UNUSED_ARGUMENTS.get(spec.name, ()):
+        if argument in spec.args:
+            yield Unsupported(f"`{argument}` of `{spec.name}`", key)
+
+
+def objective_metrics(study: ir.Study) -> tuple[str, ...]:
+    """The metrics that the objectives are made of, each once."""
+    names: list[str] = []
+    for objective in study.objectives:
+        names += [objective.metric] if objective.expr is None else metrics_in(objective.expr)
+    return tuple(dict.fromkeys(names))
+
+
+def metric_names(study: ir.Study) -> tuple[str, ...]:
+    """All metrics that the study reads: for its objectives, and for what it ensures."""
+    ensured = [name for ensure in study.ensures for name in metrics_in(ensure.condition)]
+    return tuple(dict.fromkeys([*objective_metrics(study), *ensured]))

@@ -1,0 +1,38 @@
+"""Files of a run folder that several processes know by name, and files that are whole or absent."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Final
+
+#: Where the run's scheduler listens, while it lives.
+ENDPOINT: Final = "endpoint.json"
+#: What agents read at their start: `Program.to_bytes()`.
+PROGRAM: Final = "program.msgpack"
+SUMMARY: Final = "summary.json"
+TRACE: Final = "trace.log"
+REPORT: Final = "report.html"
+#: The folder of the best job's model.
+BEST: Final = "best"
+
+
+def write_whole(path: Path, data: bytes, *, sync: bool = False) -> None:
+    """`path` has its old content or all of `data`; with `sync` it is on the disk when this returns."""
+    temporary = path.with_name(f".{path.name}.{os.getpid()}")
+    try:
+        with temporary.open("wb") as file:
+            file.write(data)
+            if sync:
+                file.flush()
+                os.fsync(file.fileno())
+        temporary.replace(path)
+    except OSError:
+        temporary.unlink(missing_ok=True)
+        raise
+    if sync:
+        folder = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY)
+        try:
+            os.fsync(folder)
+        finally:
+            os.close(folder)
