@@ -36,7 +36,12 @@ _INT64 = 2**63 - 1
 _SAFE = 2**62
 
 _INTEGER: dict[Operator, Callable[[Array, Array], Array]] = {"+": np.add, "-": np.subtract, "*": np.multiply}
-_FLOAT = {**_INTEGER, "/": np.true_divide, "//": np.floor_divide, "%": np.remainder}
+_FLOAT: dict[Operator, Callable[[Array, Array], Array]] = {
+    **_INTEGER,
+    "/": np.true_divide,
+    "//": np.floor_divide,
+    "%": np.remainder,
+}
 
 
 def arithmetic(op: Operator, a: Column, b: Column) -> Column:

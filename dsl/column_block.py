@@ -264,7 +264,8 @@ class Block:
             domain = self.plans.params[id].domain
             state = self._data[id] - domain.lo if isinstance(domain, ir.Int) else self._data[id]
             active = self._active[id]
-            self._states[id] = state if active is None else np.where(active, state, self.plans.states(id))
+            inactive = self.plans.states(id) or 0  # states are asked of parameters that have some
+            self._states[id] = state if active is None else np.where(active, state, inactive)
         return self._states[id]
 
     def _by_rows(self, expr: ir.Expr, rows: Sequence[int]) -> Column:

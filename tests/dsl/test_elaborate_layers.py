@@ -173,7 +173,14 @@ def test_files_that_use_each_other(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("name", "code"),
-    [("../x.automl", "AM310"), ("/etc/passwd", "AM310"), ("http://x/y.json", "AM310"), ("no.automl", "AM305"), ("b.yaml", "AM305"), ("b.toml", "AM199")],
+    [
+        ("../x.automl", "AM310"),
+        ("/etc/passwd", "AM310"),
+        ("http://x/y.json", "AM310"),
+        ("no.automl", "AM305"),
+        ("b.yaml", "AM305"),
+        ("b.toml", "AM199"),
+    ],
 )
 def test_what_use_refuses(tmp_path: Path, name: str, code: str) -> None:
     (tmp_path / "p").mkdir()

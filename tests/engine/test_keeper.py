@@ -119,7 +119,13 @@ class Run:
         self.metrics += [message for message in self.channel.receive() if isinstance(message, Metric)]
 
     def outcome(self) -> Outcome:
-        assert select.select([self.kept.pidfd], [], [], 30.0)[0], "the keeper does not end"
+        # Read on as an agent does: a job whose channel is full waits in its report.
+        watched = [self.channel.fileno(), self.kept.pidfd]
+        while self.kept.pidfd not in (ready := select.select(watched, [], [], 30.0)[0]):
+            assert ready, "the keeper does not end"
+            self._receive()
+            if self.channel.eof:
+                watched = [self.kept.pidfd]
         os.waitpid(self.kept.pid, 0)
         self._receive()
         outcome = read_outcome(self.folder, "W1_1_J1", 1)

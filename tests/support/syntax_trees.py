@@ -11,7 +11,6 @@ from automl_run.dsl import ast
 from automl_run.dsl.source import NOWHERE, Span
 from automl_run.dsl.words import NO_CALLEE, STATEMENTS, word_set
 
-
 RESERVED = NO_CALLEE | set(STATEMENTS) | word_set("automl log None none Null NULL nil True TRUE False FALSE component")
 
 
