@@ -20,7 +20,7 @@ def draw(run: Path) -> str:
     """The final table of the run in folder `run`, as SVG without external fonts."""
     summary = json.loads((run / "summary.json").read_text(encoding="utf-8"))
     text = final_table(summary, run, color=True, width=WIDTH)
-    for absolute in {str(run.resolve()), str(run.resolve().parents[3])}:
+    for absolute in (str(run.resolve().parents[3]), str(run.resolve())):
         text = text.replace(absolute + "/", "").replace(absolute, run.name)
     console = Console(record=True, width=WIDTH, file=io.StringIO())
     console.print(Text.from_ansi(text))
