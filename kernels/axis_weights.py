@@ -32,7 +32,7 @@ class AxisWeights(NamedTuple):
 
 def whole_axis(size: int) -> AxisWeights:
     """Each voxel reads itself."""
-    return _nearest(np.arange(size))
+    return nearest_axis(np.arange(size))
 
 
 @lru_cache(maxsize=256)
@@ -40,7 +40,7 @@ def interpolate_axis(n_in: int, n_out: int, mode: str, align_corners: bool | Non
     """The table of `F.interpolate` for one axis; `mode` is "linear", "nearest" or "nearest-exact"."""
     if mode != "linear":
         voxels = torch.arange(n_in, dtype=dtype).view(1, 1, n_in)
-        return _nearest(F.interpolate(voxels, size=n_out, mode=mode).view(-1).numpy())
+        return nearest_axis(F.interpolate(voxels, size=n_out, mode=mode).view(-1).numpy())
     # Interpolating the unit vectors yields the weights, each a column with one or two entries.
     columns = F.interpolate(torch.eye(n_in, dtype=dtype).unsqueeze(0), size=n_out, mode="linear", align_corners=align_corners)
     matrix = columns[0].numpy()
@@ -67,7 +67,7 @@ def grid_axis(
         # The axis is torch's x, the last one; the others have one voxel, whose coordinate is 0.
         grid = torch.stack([line, *[torch.zeros_like(line)] * (rank - 1)], -1).view(1, *[1] * (rank - 1), n_out, rank)
         found = F.grid_sample(voxels, grid, mode="nearest", padding_mode="border", align_corners=align_corners)
-        return _nearest(found.view(-1).numpy())
+        return nearest_axis(found.view(-1).numpy())
     g = line.numpy()
     at = (g + 1) / 2 * (n_in - 1) if align_corners else ((g + 1) * n_in - 1) / 2
     at = np.clip(at, 0, n_in - 1)
@@ -75,7 +75,8 @@ def grid_axis(
     return _linear(low, at - low, n_in)
 
 
-def _nearest(index: npt.NDArray[np.generic]) -> AxisWeights:
+def nearest_axis(index: npt.NDArray[np.generic]) -> AxisWeights:
+    """Voxel i reads voxel index[i]."""
     low = index.astype(np.uint32)
     return AxisWeights(low, low, np.full(low.size, 0.5, np.float32))
 

@@ -13,19 +13,19 @@ from typing import cast
 import numpy as np
 import torch
 from monai.config import USE_COMPILED
-from monai.data.meta_obj import MetaObj, get_track_meta
+from monai.data.meta_obj import get_track_meta
 from monai.data.meta_tensor import MetaTensor
+from monai.data.utils import to_affine_nd
 from monai.networks.utils import to_norm_affine
-from monai.transforms.inverse import TraceableTransform
 from monai.transforms.spatial import functional as monai_functional
 from monai.transforms.utils import map_spatial_axes
-from monai.utils import LazyAttr, MetaKeys, TraceKeys
+from monai.utils import LazyAttr, TraceKeys
 
 from .axis_weights import AxisWeights, grid_axis, interpolate_axis
 from .flip import can_flip, flip_axes
 from .resample import can_resample, resample_axes
-
-TransformInfo = Mapping[str, object]
+from .sampling import sample, torch_matrix
+from .tracking import TransformInfo, affine_rank, plain_voxels, recorded
 
 _COMPUTE_DTYPES = {"float32": torch.float32, "float64": torch.float64}
 _LARGEST_AXIS = 2048  # the weights of an axis are found from a square matrix
@@ -37,11 +37,11 @@ _SAME_AFFINE = 1e-2  # comfortably above what MONAI takes for "unchanged" and re
 
 def flip(img: torch.Tensor, sp_axes: Sequence[int] | int | None, lazy: bool, transform_info: TransformInfo) -> torch.Tensor:
     """`img` (C, H, W) or (C, D, H, W) with the given spatial axes reversed."""
-    plain = _plain(img)
+    plain = plain_image(img)
     if lazy or plain is None or not can_flip(plain):
         return cast(torch.Tensor, monai_functional.flip(img, sp_axes, lazy=lazy, transform_info=transform_info))
     axes = map_spatial_axes(plain.ndim, sp_axes)
-    rank = int(img.peek_pending_rank()) if isinstance(img, MetaTensor) else 3
+    rank = affine_rank(img)
     if len(set(axes)) != len(axes) or not all(1 <= axis <= min(rank, plain.ndim - 1) for axis in axes):
         # An axis twice, out of range, or the channels: MONAI's behaviour or its error.
         return cast(torch.Tensor, monai_functional.flip(img, sp_axes, lazy=lazy, transform_info=transform_info))
@@ -49,7 +49,7 @@ def flip(img: torch.Tensor, sp_axes: Sequence[int] | int | None, lazy: bool, tra
     affine = np.eye(rank + 1)
     for axis in axes:
         affine[axis - 1, axis - 1], affine[axis - 1, -1] = -1.0, shape[axis - 1] - 1
-    return _recorded(
+    return recorded(
         img,
         flip_axes(plain, axes),
         affine=torch.from_numpy(affine),
@@ -59,11 +59,22 @@ def flip(img: torch.Tensor, sp_axes: Sequence[int] | int | None, lazy: bool, tra
     )
 
 
-def can_execute(img: object, lazy: bool) -> bool:
+def plain_image(img: object) -> torch.Tensor | None:
+    """The voxels of one 2-D or 3-D image as a plain tensor, or None where only MONAI knows what to do."""
+    voxels = plain_voxels(img)
+    return voxels if voxels is not None and voxels.ndim in (3, 4) else None
+
+
+def can_execute(img: object, lazy: bool, mode: object = "linear") -> bool:
     """Whether it is worth asking MONAI for the pending operation of a resampling of `img`."""
-    if lazy or not get_track_meta() or not isinstance(img, torch.Tensor):
+    if (
+        lazy
+        or _kind(mode) not in ("linear", "nearest", "nearest-exact")
+        or not get_track_meta()
+        or not isinstance(img, torch.Tensor)
+    ):
         return False
-    plain = _plain(img)
+    plain = plain_image(img)
     return plain is not None and can_resample(plain)
 
 
@@ -81,15 +92,21 @@ def execute(pending: torch.Tensor, transform_info: TransformInfo) -> torch.Tenso
         return None
     settings = operation[TraceKeys.EXTRA_INFO]
     affine = operation[LazyAttr.AFFINE].to(torch.float64)
-    if "padding_mode" in settings:
-        axes = _grid_axes(tuple(voxels.shape[1:]), size, affine, settings)
+    source = tuple(voxels.shape[1:])
+    out: torch.Tensor | None
+    if "padding_mode" not in settings:
+        axes = _interpolated_axes(source, size, settings)
+        out = None if axes is None else resample_axes(voxels, axes)
+    elif _stays(source, size, affine, settings):
+        out = None
     else:
-        axes = _interpolated_axes(tuple(voxels.shape[1:]), size, settings)
-    if axes is None:
+        axes = _grid_axes(source, size, affine, settings)
+        out = _sampled(voxels, size, affine, settings) if axes is None else resample_axes(voxels, axes)
+    if out is None:
         return None
-    return _recorded(
+    return recorded(
         pending,
-        resample_axes(voxels, axes),
+        out,
         affine=affine,
         extra_info=settings,
         orig_size=operation[TraceKeys.ORIG_SIZE],
@@ -115,18 +132,44 @@ def _grid_axes(
 ) -> list[AxisWeights] | None:
     """The tables of a `SpatialResample` whose grid runs along the image's axes; `affine` maps output to input voxels."""
     rank = len(source)
-    mode, align_corners, src_affine = _kind(settings["mode"]), settings["align_corners"], settings["src_affine"]
+    mode, align_corners = _kind(settings["mode"]), settings["align_corners"]
     dtype = _COMPUTE_DTYPES.get(str(settings["dtype"]))
     if mode not in ("linear", "nearest") or str(settings["padding_mode"]) != "border" or dtype is None or USE_COMPILED:
         return None
-    if not isinstance(align_corners, bool) or not isinstance(src_affine, torch.Tensor) or affine.shape != (rank + 1, rank + 1):
-        return None
-    if source == size and any(
-        torch.allclose(a, a @ affine, rtol=_SAME_AFFINE, atol=_SAME_AFFINE)
-        for a in (torch.eye(rank + 1, dtype=torch.float64), src_affine.to(torch.float64))
-    ):
+    if not isinstance(align_corners, bool) or affine.shape != (rank + 1, rank + 1):
         return None
     return _separated(source, size, tuple(affine.flatten().tolist()), mode == "nearest", align_corners, dtype)
+
+
+def _stays(source: tuple[int, ...], size: tuple[int, ...], affine: torch.Tensor, settings: Mapping[str, object]) -> bool:
+    """Whether MONAI might find nothing to do and return the image as it is. A `Rotate` never does."""
+    if source != size or "rot_mat" in settings:
+        return False
+    src_affine = settings.get("src_affine")
+    if not isinstance(src_affine, torch.Tensor) or src_affine.shape != affine.shape:
+        return True
+    return any(
+        torch.allclose(a, a @ affine, rtol=_SAME_AFFINE, atol=_SAME_AFFINE)
+        for a in (torch.eye(len(affine), dtype=torch.float64), src_affine.to(torch.float64))
+    )
+
+
+def _sampled(
+    voxels: torch.Tensor, size: tuple[int, ...], affine: torch.Tensor, settings: Mapping[str, object]
+) -> torch.Tensor | None:
+    """A `SpatialResample` or `Rotate` on any grid; `affine` maps output to input voxels."""
+    mode, align_corners, rank = _kind(settings["mode"]), settings["align_corners"], voxels.ndim - 1
+    if align_corners == TraceKeys.NONE:
+        align_corners = False
+    if mode not in ("linear", "nearest") or not isinstance(align_corners, bool) or str(settings["dtype"]) not in _COMPUTE_DTYPES:
+        return None
+    if USE_COMPILED or min(affine.shape) < rank + 1:
+        return None
+    pulled = to_affine_nd(rank, affine)
+    theta = to_norm_affine(pulled[None], voxels.shape[1:], size, align_corners=align_corners)[0, :rank].numpy()
+    matrix = torch_matrix(theta, voxels.shape[1:], size, align_corners)
+    padding = str(settings["padding_mode"])
+    return sample(voxels, matrix, size, linear=mode == "linear", padding=padding, align_corners=align_corners)
 
 
 @lru_cache(maxsize=512)  # the scans of a data set come back every epoch
@@ -156,43 +199,3 @@ def _separated(
 def _kind(mode: object) -> str:
     """MONAI's synonyms for linear interpolation as one name."""
     return "linear" if str(mode) in ("linear", "bilinear", "trilinear") else str(mode)
-
-
-def _plain(img: torch.Tensor) -> torch.Tensor | None:
-    """The voxels as a plain tensor, or None where only MONAI knows what to do: other subclasses, batches, pending operations."""
-    if isinstance(img, MetaTensor):
-        if type(img) is not MetaTensor or img.is_batch or img.pending_operations:
-            return None
-        img = img.as_tensor()
-    return img if type(img) is torch.Tensor and img.ndim in (3, 4) else None
-
-
-def _recorded(
-    img: torch.Tensor,
-    voxels: torch.Tensor,
-    *,
-    affine: torch.Tensor,
-    extra_info: dict[str, object],
-    orig_size: tuple[int, ...],
-    transform_info: TransformInfo,
-) -> torch.Tensor:
-    """`voxels` with the metadata of `img` after a transform whose output voxels lie at `affine` @ voxel in `img`.
-
-    The usual case is done here, in a third of the time that MONAI needs for it; everything else is MONAI's.
-    """
-    if not get_track_meta() or not isinstance(img, MetaTensor):
-        return voxels
-    out = voxels.as_subclass(MetaTensor)
-    before = img.affine
-    if before.shape == affine.shape and before.dtype == affine.dtype == torch.float64 and MetaKeys.PIXDIM not in img.meta:
-        out.__dict__ = {name: MetaObj.copy_items(value) for name, value in img.__dict__.items()}
-        out.meta[MetaKeys.AFFINE] = before @ affine
-        if transform_info[TraceKeys.TRACING]:
-            record = {TraceKeys.ORIG_SIZE: orig_size, TraceKeys.LAZY: False, TraceKeys.EXTRA_INFO: extra_info}
-            out.applied_operations.append({**transform_info, **record})
-        return cast(torch.Tensor, out)
-    meta = TraceableTransform.track_transform_meta(
-        img, affine=affine, extra_info=extra_info, orig_size=orig_size, transform_info=transform_info, lazy=False
-    )
-    out.copy_meta_from(meta, copy_attr=False)
-    return cast(torch.Tensor, out)

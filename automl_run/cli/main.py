@@ -25,6 +25,7 @@ COMMANDS = {
     "plan": "print what a run would do: its parameters, its size, its jobs and what they cost",
     "diff": "tell what two programs mean differently",
     "completion": "print the completion script of a shell",
+    "bench": "measure the fast transforms beside MONAI and other libraries",
     "lsp": "serve an editor that speaks the language server protocol",
     "resume": "go on with an interrupted run",
     "show": "print the table of a run, living or ended",

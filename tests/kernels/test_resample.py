@@ -15,8 +15,8 @@ from hypothesis import strategies as st
 from monai.data import MetaTensor
 
 from automl_run import kernels
-from automl_run.kernels import array as array_transforms
 from automl_run.kernels import spatial
+from automl_run.kernels.array import resample as array_transforms
 from automl_run.kernels.axis_weights import grid_axis, interpolate_axis, whole_axis
 
 COVERED = [torch.float32, torch.uint8, torch.int8, torch.int16]

@@ -1,0 +1,65 @@
+"""Resampling of single images along their own axes; see `array/__init__.py` for what is replaced and what is MONAI's."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import cast
+
+import monai.transforms as mt
+import torch
+from monai.config import DtypeLike
+
+from ..spatial import can_execute, execute
+from ..tracking import Inner
+
+
+class Resize(mt.Resize):
+    """`monai.transforms.Resize`; linear, nearest and nearest-exact modes without anti-aliasing are ours."""
+
+    def __call__(
+        self,
+        img: torch.Tensor,
+        mode: str | None = None,
+        align_corners: bool | None = None,
+        anti_aliasing: bool | None = None,
+        anti_aliasing_sigma: Sequence[float] | float | None = None,
+        dtype: DtypeLike | torch.dtype = None,
+        lazy: bool | None = None,
+    ) -> torch.Tensor:
+        lazy_ = self.lazy if lazy is None else lazy
+        smooth = self.anti_aliasing if anti_aliasing is None else anti_aliasing
+        arguments = (mode, align_corners, anti_aliasing, anti_aliasing_sigma, dtype)
+        if not smooth and can_execute(img, lazy_, self.mode if mode is None else mode):
+            out = execute(super().__call__(img, *arguments, lazy=True), self.get_transform_info())
+            if out is not None:
+                return out
+        return cast(torch.Tensor, super().__call__(img, *arguments, lazy=lazy_))
+
+
+class SpatialResample(mt.SpatialResample):
+    """`monai.transforms.SpatialResample`; grids along the image's axes with border padding are ours."""
+
+    def __call__(
+        self,
+        img: torch.Tensor,
+        dst_affine: torch.Tensor | None = None,
+        spatial_size: Sequence[int] | torch.Tensor | int | None = None,
+        mode: str | int | None = None,
+        padding_mode: str | None = None,
+        align_corners: bool | None = None,
+        dtype: DtypeLike = None,
+        lazy: bool | None = None,
+    ) -> torch.Tensor:
+        lazy_ = self.lazy if lazy is None else lazy
+        arguments = (dst_affine, spatial_size, mode, padding_mode, align_corners, dtype)
+        if can_execute(img, lazy_):
+            out = execute(super().__call__(img, *arguments, lazy=True), self.get_transform_info())
+            if out is not None:
+                return out
+        return cast(torch.Tensor, super().__call__(img, *arguments, lazy=lazy_))
+
+
+class Spacing(mt.Spacing):
+    """`monai.transforms.Spacing` over our `SpatialResample`."""
+
+    sp_resample = Inner(SpatialResample)

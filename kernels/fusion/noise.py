@@ -1,0 +1,91 @@
+"""Gaussian fields, drawn as late as possible but in MONAI's order.
+
+A field is most of the time of a heavy pipeline, so it is drawn when the voxels are written, beside other samples' work. Fields
+of one generator must follow one another: whoever needs one first draws those before it.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections import deque
+
+import numpy as np
+import torch
+
+from ..cpu.noise import counter_normal, exact_normal
+
+_SMALL = 8192  # voxels; below, numpy itself is as fast
+
+
+class Draw:
+    """One field to come. Made by `Source.next`, which fixes its place in the order."""
+
+    __slots__ = ("_field", "mean", "seed", "shape", "shared", "source", "std")
+
+    def __init__(self, source: Source, mean: float, shape: tuple[int, ...]) -> None:
+        self.source, self.mean, self.shape = source, mean, shape
+        self.std = 0.0
+        self.seed: int | None = None
+        #: added to several images, so it is not drawn into the memory of one
+        self.shared = False
+        self._field: torch.Tensor | None = None
+
+    def field(self, into: torch.Tensor | None = None) -> torch.Tensor:
+        """The field; written to `into` if it was not drawn before."""
+        if self.seed is not None:
+            if self._field is None:
+                self._field = torch.empty(self.shape, dtype=torch.float32)
+                counter_normal(self.seed, self.mean, self.std, self._field)
+            return self._field
+        self.source.draw_up_to(self, into)
+        assert self._field is not None
+        return self._field
+
+    @property
+    def drawn(self) -> bool:
+        return self._field is not None
+
+
+class Source:
+    """The order of the fields of one generator. Safe for several threads."""
+
+    def __init__(self, generator: np.random.RandomState, std: float, sample_std: bool) -> None:
+        self.generator, self.std, self.sample_std = generator, std, sample_std
+        self._waiting: deque[Draw] = deque()
+        self._lock = threading.Lock()
+
+    def next(self, mean: float, shape: tuple[int, ...], *, late: bool) -> Draw:
+        draw = Draw(self, mean, shape)
+        with self._lock:
+            self._waiting.append(draw)
+        if not late:
+            self.draw_up_to(draw, None)
+        return draw
+
+    def next_seed(self, mean: float, shape: tuple[int, ...]) -> Draw:
+        """Fast noise: a seed instead of a field."""
+        draw = Draw(self, mean, shape)
+        with self._lock:
+            self._begin(draw)
+            draw.seed = int(self.generator.randint(2**31))
+        return draw
+
+    def draw_up_to(self, draw: Draw, into: torch.Tensor | None) -> None:
+        with self._lock:
+            while not draw.drawn:
+                first = self._waiting.popleft()
+                self._begin(first)
+                out = into if first is draw and into is not None else torch.empty(first.shape, dtype=torch.float32)
+                self._draw(first, out)
+                first._field = out
+
+    def _draw(self, draw: Draw, out: torch.Tensor) -> None:
+        if out.numel() < _SMALL:
+            values = self.generator.normal(draw.mean, draw.std, out.numel()).astype(np.float32)
+            out.copy_(torch.from_numpy(values).view(out.shape))
+        else:
+            exact_normal(self.generator, draw.mean, draw.std, out)
+
+    def _begin(self, draw: Draw) -> None:
+        self.generator.rand()  # MONAI decides again here, with a probability of 1
+        draw.std = float(self.generator.uniform(0, self.std)) if self.sample_std else self.std

@@ -1,0 +1,141 @@
+"""What MONAI keeps beside the voxels, kept the same way in less time: the affine, the metadata and the applied operations.
+
+MONAI spends a third of a millisecond per transform on these, more than a kernel needs for a small image. The usual case is done
+here; whatever is unusual goes through MONAI's own functions.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Generic, TypeVar, cast, overload
+
+import monai.transforms as mt
+import numpy as np
+import numpy.typing as npt
+import torch
+from monai.data.meta_obj import MetaObj, get_track_meta
+from monai.data.meta_tensor import MetaTensor
+from monai.transforms.inverse import TraceableTransform
+from monai.utils import MetaKeys, TraceKeys, convert_to_tensor
+
+TransformInfo = Mapping[str, object]
+T = TypeVar("T")
+
+
+class Inner(Generic[T]):
+    """A transform that another one holds: MONAI makes it, and whoever reads the attribute finds our subclass of it.
+
+    Our subclasses add behaviour and no state, so an instance can change its class. Thus the constructors, whatever their
+    arguments in the installed version, remain MONAI's.
+    """
+
+    def __init__(self, ours: type[T]) -> None:
+        self.ours = ours
+        self.monais = getattr(mt, ours.__name__)
+        self.name = ""
+
+    def __set_name__(self, owner: type, name: str) -> None:
+        self.name = name
+
+    @overload
+    def __get__(self, instance: None, owner: type) -> Inner[T]: ...
+    @overload
+    def __get__(self, instance: object, owner: type) -> T: ...
+    def __get__(self, instance: object | None, owner: type) -> T | Inner[T]:
+        if instance is None:
+            return self
+        try:
+            held = instance.__dict__[self.name]
+        except KeyError:
+            raise AttributeError(f"{owner.__name__} has no {self.name} yet") from None
+        if type(held) is self.monais:
+            held.__class__ = self.ours
+        return cast(T, held)
+
+    def __set__(self, instance: object, held: T) -> None:
+        instance.__dict__[self.name] = held
+
+
+class Traced(TraceableTransform):
+    """A transform that enters itself in place of, or after, the transforms that it called, as MONAI does.
+
+    Named after MONAI's class among the bases: it comes before `TraceableTransform` all the same, and `Inner` needs it so.
+    """
+
+    def push_transform(self, data: torch.Tensor, *args: object, **kwargs: object) -> torch.Tensor:
+        usual = not args and not kwargs.get("lazy") and kwargs.keys() <= {"replace", "lazy", "orig_size", "extra_info"}
+        if not usual or not _is_current(data) or not self.tracing:
+            return cast(torch.Tensor, super().push_transform(data, *args, **kwargs))
+        image: MetaTensor = data
+        info = self.get_transform_info()
+        record: dict[str, object] = {TraceKeys.ORIG_SIZE: kwargs.get("orig_size"), TraceKeys.LAZY: False}
+        if kwargs.get("replace"):
+            replaced = image.applied_operations.pop() if info.get(TraceKeys.DO_TRANSFORM, True) else {}
+            record[TraceKeys.ORIG_SIZE], record[TraceKeys.EXTRA_INFO] = replaced.get(TraceKeys.ORIG_SIZE), replaced
+        elif kwargs.get("extra_info") is not None:
+            record[TraceKeys.EXTRA_INFO] = kwargs["extra_info"]
+        if record[TraceKeys.ORIG_SIZE] is None:
+            record[TraceKeys.ORIG_SIZE] = image.peek_pending_shape()
+        # A new list, as MONAI makes one: the old one may belong to the input as well.
+        image.applied_operations = [*image.applied_operations, {**info, **record}]
+        return data
+
+
+def _is_current(img: object) -> bool:
+    return type(img) is MetaTensor and bool(get_track_meta()) and not cast(MetaTensor, img).pending_operations
+
+
+def plain_voxels(img: object) -> torch.Tensor | None:
+    """The voxels as a plain tensor, or None where only MONAI knows what to do: other subclasses, batches, pending operations."""
+    if isinstance(img, MetaTensor):
+        if type(img) is not MetaTensor or img.is_batch or img.pending_operations:
+            return None
+        return cast(torch.Tensor, img.as_tensor())
+    return img if type(img) is torch.Tensor else None
+
+
+def tracked(img: torch.Tensor) -> torch.Tensor:
+    """`img`, a MetaTensor if metadata is kept."""
+    if type(img) is MetaTensor and get_track_meta():
+        return img
+    return cast(torch.Tensor, convert_to_tensor(img, track_meta=get_track_meta()))
+
+
+def affine_rank(img: torch.Tensor) -> int:
+    """The number of world axes that MONAI assumes: the affine may be of a volume where the image has two axes only."""
+    return int(img.peek_pending_rank()) if isinstance(img, MetaTensor) else 3
+
+
+def translation(rank: int, shift: Sequence[float]) -> torch.Tensor:
+    """The affine (rank + 1, rank + 1) of an output whose first voxel is voxel `shift` of the input."""
+    affine: npt.NDArray[np.float64] = np.eye(rank + 1)
+    affine[: len(shift), -1] = shift
+    return torch.from_numpy(affine)
+
+
+def recorded(
+    img: torch.Tensor,
+    voxels: torch.Tensor,
+    *,
+    affine: torch.Tensor,
+    extra_info: dict[str, object],
+    orig_size: tuple[int, ...],
+    transform_info: TransformInfo,
+) -> torch.Tensor:
+    """`voxels` with the metadata of `img` after a transform whose output voxels lie at `affine` @ voxel in `img`."""
+    if not get_track_meta() or not isinstance(img, MetaTensor):
+        return voxels
+    out = voxels.as_subclass(MetaTensor)
+    before = img.affine
+    if before.shape == affine.shape and before.dtype == affine.dtype == torch.float64 and MetaKeys.PIXDIM not in img.meta:
+        out.__dict__ = {name: MetaObj.copy_items(value) for name, value in img.__dict__.items()}
+        out.meta[MetaKeys.AFFINE] = before @ affine
+        if transform_info[TraceKeys.TRACING]:
+            record = {TraceKeys.ORIG_SIZE: orig_size, TraceKeys.LAZY: False, TraceKeys.EXTRA_INFO: extra_info}
+            out.applied_operations.append({**transform_info, **record})
+        return cast(torch.Tensor, out)
+    meta = TraceableTransform.track_transform_meta(
+        img, affine=affine, extra_info=extra_info, orig_size=orig_size, transform_info=transform_info, lazy=False
+    )
+    out.copy_meta_from(meta, copy_attr=False)
+    return cast(torch.Tensor, out)

@@ -1,0 +1,110 @@
+"""Copies through a window, bit for bit, and nothing beyond them."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+from voxel_reference import Guarded, Turned, image, turned_windows
+
+from automl_run.kernels.cpu import Window, can_permute, permute
+
+DTYPES = [
+    *(torch.bool, torch.uint8, torch.int8, torch.int16, torch.int32, torch.int64),
+    *(torch.float16, torch.bfloat16, torch.float32, torch.float64),
+]
+
+
+@given(turned_windows(), st.sampled_from(DTYPES), st.integers(1, 2), st.sampled_from([None, 1]))
+def test_a_window_is_what_torch_makes_of_the_operations(
+    turned: Turned, dtype: torch.dtype, channels: int, threads: int | None
+) -> None:
+    source = image([channels, *turned.window.source_shape], dtype)
+    guarded = Guarded.of([channels, *turned.window.shape], dtype)
+    result = permute(source, turned.window, guarded.out, fill=1, threads=threads)
+    assert result is guarded.out
+    assert torch.equal(result, turned.of(source, 1))
+    guarded.check()
+
+
+@given(turned_windows(), st.floats(-3, 3, width=32), st.floats(-3, 3, width=32))
+def test_scale_and_shift_round_as_torch_does(turned: Turned, scale: float, shift: float) -> None:
+    source = image([1, *turned.window.source_shape])
+    guarded = Guarded.of([1, *turned.window.shape], torch.float32)
+    permute(source, turned.window, guarded.out, fill=5, scale=scale, shift=shift)
+    seen = turned.of(torch.ones_like(source), 0) == 1
+    assert torch.equal(guarded.out, torch.where(seen, turned.of(source, 0) * scale + shift, torch.tensor(5.0)))
+    guarded.check()
+
+
+@given(turned_windows(steps=2), st.permutations([1, 2, 3]), st.integers(1, 2), st.booleans())
+def test_sources_of_any_strides(turned: Turned, order: list[int], step: int, expand: bool) -> None:
+    shape = turned.window.source_shape
+    order = [a for a in order if a <= len(shape)]
+    laid = [0] * len(shape)
+    for place, axis in enumerate(order):
+        laid[place] = shape[axis - 1] * step
+    memory = image([2, *laid])
+    source = memory.permute(0, *[order.index(a) + 1 for a in range(1, len(shape) + 1)])[
+        (slice(None), *[slice(None, None, step)] * len(shape))
+    ]
+    source = source[:, :1].expand(-1, shape[0], *[-1] * (len(shape) - 1)) if expand else source
+    assert source.shape[1:] == shape
+    assert torch.equal(permute(source, turned.window), turned.of(source, 0))
+
+
+def test_nan_payloads_and_signed_zeros_survive() -> None:
+    bits = torch.tensor([0x7FC00001, -0x3FFFFF, -0x80000000, 0x7F800000] * 5, dtype=torch.int32)
+    source = bits.view(torch.float32).view(1, 1, 1, 20)
+    turned = permute(source, Window.whole([1, 1, 20]).flip([2]))
+    assert torch.equal(turned.view(torch.int32).view(-1), bits.flip(0))
+
+
+def test_a_slice_of_a_batch_is_written_in_place() -> None:
+    batch = torch.full((3, 2, 4, 5, 6), 7.0)
+    source = image([2, 8, 9, 10])
+    window = Window.whole([8, 9, 10]).crop([1, 2, 3], [4, 5, 6])
+    permute(source, window, batch[1])
+    assert torch.equal(batch[1], source[:, 1:5, 2:7, 3:9])
+    assert bool((batch[0] == 7).all())
+    assert bool((batch[2] == 7).all())
+
+
+def test_large_copies_on_several_threads() -> None:
+    source = image([1, 70, 90, 110])
+    before = torch.get_num_threads()
+    try:
+        torch.set_num_threads(3)
+        window = Window.whole([70, 90, 110]).flip([0, 2]).rot90(1, (0, 1))
+        assert torch.equal(permute(source, window), torch.rot90(source.flip([1, 3]), 1, (1, 2)))
+    finally:
+        torch.set_num_threads(before)
+
+
+def test_empty_outputs() -> None:
+    source = image([1, 4, 5])
+    assert permute(source, Window.whole([4, 5]).crop([0, 0], [0, 5])).shape == (1, 0, 5)
+    assert permute(source[:0], Window.whole([4, 5])).shape == (0, 4, 5)
+    assert torch.equal(permute(image([1, 0, 5]), Window.whole([0, 5]).pad([1, 0], [1, 0]), fill=3), torch.full((1, 2, 5), 3.0))
+
+
+def test_what_does_not_fit_is_refused_before_anything_is_written() -> None:
+    source, window, out = image([1, 4, 5]), Window.whole([4, 5]), torch.full((1, 4, 5), 7.0)
+    for arguments in (
+        (source.to(torch.complex64), window, None),
+        (source, Window.whole([4, 6]), None),
+        (source, window, out.double()),
+        (source, window, torch.zeros(1, 5, 4).transpose(1, 2)),
+        (source, window, torch.zeros(1, 4, 4)),
+        (source, window, source),
+        (image([2, 4, 5]), window, torch.zeros(1, 4, 5).expand(2, -1, -1)),
+        (source.requires_grad_(), window, None),
+    ):
+        with pytest.raises(ValueError, match=r"cannot|output"):
+            permute(*arguments)
+    with pytest.raises(ValueError, match="only float32"):
+        permute(image([1, 4, 5], torch.int16), window, scale=2.0)
+    assert bool((out == 7).all())
+    assert not can_permute(torch.zeros(4, 5))
+    assert not can_permute(torch.zeros(1, 4, 5).to_sparse())
