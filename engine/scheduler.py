@@ -170,9 +170,18 @@ class Scheduler:
             config = self._parts.target.render(resolve(self._program, point))
             params = self._parts.publisher.params(self._state, job.index)
             objectives = tuple(name for name in objective_metrics(study) if name != "seconds")
-            limit = study.budget.job_time_s
-            name_of_config = self._parts.target.config_name
-            assign = wire.Assign(name, fence, study.target, config, name_of_config, params, job.seed, objectives, limit)
+            assign = wire.Assign(
+                job=name,
+                fence=fence,
+                target=study.target,
+                config=config,
+                config_name=self._parts.target.config_name,
+                params=params,
+                seed=job.seed,
+                objectives=objectives,
+                time_limit_s=study.budget.job_time_s,
+                accelerate=study.accelerate,
+            )
             self._send(worker, assign)
         except Undefined as undefined:
             self._inputs.append(on.CannotRun(name, fence, "infeasible", "infeasible", str(undefined)))

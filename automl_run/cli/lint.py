@@ -1,4 +1,4 @@
-"""`automl-run lint FILE`: what is allowed and hardly meant."""
+"""`automl-run lint FILE ...`: what is allowed and hardly meant."""
 
 from __future__ import annotations
 
@@ -17,31 +17,42 @@ from automl_run.errors import InputError
 
 def main(argv: Sequence[str]) -> int:
     parser = Parser(prog="automl-run lint", description=__doc__)
-    parser.add_argument("file", type=Path, metavar="FILE", help="an .automl program or a Clara training config")
+    parser.add_argument("files", type=Path, nargs="+", metavar="FILE", help="an .automl program or a Clara training config")
     parser.add_argument("--fix", action="store_true", help="make the fixes that leave the meaning as it is")
     parser.add_argument("--json", action="store_true", help="print one JSON document")
     args = parser.parse_args(argv)
-    path: Path = args.file
-    read_text(path)  # so that a file that is not there is told like any other wrong argument
-    if args.fix:
-        if path.suffix == ".json":
+    paths: list[Path] = args.files
+    for path in paths:
+        read_text(path)  # so that a file that is not there is told like any other wrong argument
+        if args.fix and path.suffix == ".json":
             raise InputError("`--fix` changes .automl programs only")
-        repaired = repair(path)
-        checked, found = repaired.checked, list(repaired.left)
-        if repaired.text is not None:
-            replace_file(path, repaired.text)
-            put(f"{path}: {repaired.made} fixed", sys.stderr)
-    else:
+    code, entries = 0, list[dict[str, object]]()
+    for path in paths:
+        checked, found = _linted(path, fix=args.fix)
+        code = max(code, 2 if checked.program is None else 1 if found else 0)
+        entries += [_entry(each, checked) for each in found]
+        if args.json:
+            continue
+        if found:
+            put("\n\n".join(_shown(each, checked) for each in found), sys.stderr if checked.program is None else sys.stdout)
+        else:
+            put(f"{path}: nothing found")
+    if args.json:
+        put_json({"ok": not entries, "diagnostics": entries})
+    return code
+
+
+def _linted(path: Path, *, fix: bool) -> tuple[Checked, list[Diagnostic]]:
+    """The program, and what is found in it; with `fix` what is left when the file has been mended."""
+    if not fix:
         checked = check(path)
         errors = [each for each in checked.diagnostics if each.severity == "error"]
-        found = errors or lint(checked, str(path))
-    if args.json:
-        put_json({"ok": not found, "diagnostics": [_entry(each, checked) for each in found]})
-    elif found:
-        put("\n\n".join(_shown(each, checked) for each in found), sys.stderr if checked.program is None else sys.stdout)
-    else:
-        put(f"{path}: nothing found")
-    return 2 if checked.program is None else 1 if found else 0
+        return checked, errors or lint(checked, str(path))
+    repaired = repair(path)
+    if repaired.text is not None:
+        replace_file(path, repaired.text)
+        put(f"{path}: {repaired.made} fixed", sys.stderr)
+    return repaired.checked, list(repaired.left)
 
 
 def _shown(diagnostic: Diagnostic, checked: Checked) -> str:

@@ -4,15 +4,19 @@ from __future__ import annotations
 
 import argparse
 import sys
-from dataclasses import replace
+from dataclasses import replace as replaced
 from pathlib import Path
+
+from msgspec.structs import replace
 
 from automl_run.cli.options import split_pair
 from automl_run.dsl.diagnostics import render_all
+from automl_run.dsl.digest import digest
+from automl_run.dsl.elaborate.support import unsupported
 from automl_run.dsl.ir import Program
 from automl_run.dsl.legacy import Settings, parse_settings
 from automl_run.dsl.load import Checked, check, load_mmar
-from automl_run.errors import ProgramError
+from automl_run.errors import InputError, ProgramError
 
 
 def add_source(parser: argparse.ArgumentParser, *, legacy: bool) -> None:
@@ -51,10 +55,19 @@ def read(args: argparse.Namespace) -> tuple[Checked, Settings]:
 
 def runnable(checked: Checked) -> Program:
     """As `program_of`, for a run: what the engine does not carry out (AM199) is an error, before anything is written."""
-    refused = [replace(found, severity="error", label="") for found in checked.diagnostics if found.code == "AM199"]
+    refused = [replaced(found, severity="error", label="") for found in checked.diagnostics if found.code == "AM199"]
     if checked.program is not None and refused:
         raise ProgramError(refused, render_all(refused, checked.sources))
     return program_of(checked)
+
+
+def accelerated(program: Program) -> Program:
+    """`program` as if its study said `accelerate = true`. InputError where that means nothing."""
+    faster = replace(program, study=replace(program.study, accelerate=True))
+    for found in unsupported(faster):
+        if found.key == "accelerate":
+            raise InputError(f"--accelerate: {found}")
+    return replace(faster, digest=digest(faster))
 
 
 def program_of(checked: Checked) -> Program:

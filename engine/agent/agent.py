@@ -200,6 +200,7 @@ class Agent:
             variables=dict(settings.variables),
             allow_modules=settings.allow_modules,
             time_limit_s=assign.time_limit_s,
+            accelerate=assign.accelerate,
         )
         if not (is_safe_name(assign.job) and is_safe_name(assign.config_name)):
             attempt = Attempt(assign, spec, settings.run_dir)

@@ -26,6 +26,7 @@ class JobSpec(msgspec.Struct, frozen=True):
     """Everything a job process needs beside its rendered configuration; kept as `job.json`, so that a job can be run by hand.
 
     `variables`, `base_dir`: what the target is made with. `allow_modules`: modules of the user's that components may come from.
+    `accelerate`: see `acceleration.py`.
     """
 
     job: str
@@ -41,6 +42,7 @@ class JobSpec(msgspec.Struct, frozen=True):
     variables: dict[str, Value] = {}
     allow_modules: tuple[str, ...] = ()
     time_limit_s: float | None = None
+    accelerate: bool = False
 
 
 def is_safe_name(name: str) -> bool:

@@ -32,6 +32,7 @@ from automl_run.engine.wire.connection import Connection
 from automl_run.engine.wire.messages import ToAgent
 from automl_run.errors import InputError, JobError
 
+from .acceleration import accelerate_pipelines
 from .environment import job_environment
 from .folders import CHECKPOINTS, JobSpec, read_job_spec
 from .outcome import Ending
@@ -69,6 +70,8 @@ def _run(spec: JobSpec, folder: Path, report: ChannelReport) -> Ending:
     os.chdir(spec.base_dir)
     signal.signal(signal.SIGTERM, _StopOnTerm(report))
     seed_libraries(spec.seed)
+    if spec.accelerate:
+        accelerate_pipelines()
     target = make_target(spec.target, Path(spec.base_dir), spec.variables)
     result = target.run(
         Job(

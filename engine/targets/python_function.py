@@ -8,7 +8,8 @@ import importlib.util
 import inspect
 import re
 import sys
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass
 from importlib.machinery import ModuleSpec, PathFinder
 from pathlib import Path
 
@@ -24,8 +25,15 @@ _NAME = r"[^\W\d]\w*"
 _FORM = re.compile(rf"({_NAME}(?:\.{_NAME})*):({_NAME}(?:\.{_NAME})*)")
 
 
+#: Before the name of a parameter that cannot be given by its name: no key begins so.
+_BY_PLACE = "/"
+
+
 class PythonTarget:
-    """Calls `function(params, report)` or `function(params)`; the module is sought in `base_dir` first, then where Python looks."""
+    """Calls `function(params, report)`, `function(params)` or, by name, `function(lr, depth)`, for a configuration of these keys.
+
+    The module is sought in `base_dir` first, then where Python looks.
+    """
 
     config_name = "params.json"
 
@@ -39,6 +47,8 @@ class PythonTarget:
             raise InputError(f'Python({function!r}) must name a module and a function, as in "package.module:function"{hint}')
         self.module, self.function = match.groups()
         self.base_dir = base_dir
+        #: what the function takes, as far as its module's text tells; it is compared with the first configuration that is seen
+        self._takes: _Takes | None = None
 
     def check(self) -> None:
         spec = self._find()
@@ -59,6 +69,7 @@ class PythonTarget:
         if first not in names and not names & {"*", "__getattr__"}:
             help = did_you_mean(first, names)
             raise InputError(f"Python: there is no `{first}` in {source}" + (f"; {help}" if help else ""))
+        self._takes = _written(tree, self.function)
 
     def _find(self) -> ModuleSpec:
         """The module, found as an import would find it, but with none of its packages imported."""
@@ -80,6 +91,9 @@ class PythonTarget:
         return spec
 
     def render(self, config: dict[str, Resolved]) -> dict[str, Value]:
+        if self._takes is not None:
+            takes, self._takes = self._takes, None
+            _by_name(takes, config, f"{self.module}:{self.function}")
         return {key: to_plain(value) for key, value in config.items()}
 
     def run(self, job: Job) -> Result:
@@ -97,22 +111,91 @@ class PythonTarget:
             raise InputError(f"Python: `{self.module}:{self.function}` is {type(function).__name__}, not a function")
         # numpy and torch, if the module imported them, have not seen the job's seed yet.
         seed_libraries(job.seed)
-        return _call(function, job.config, job.report)
+        return _call(function, job.config, job.report, f"{self.module}:{self.function}")
 
 
-def _call(function: Callable[..., Result], params: dict[str, Value], report: Report) -> Result:
+@dataclass(frozen=True, slots=True)
+class _Takes:
+    """The parameters of a function but `report`. `positional` in their order; `required`: those without a default."""
+
+    positional: tuple[str, ...]
+    keyword: tuple[str, ...]
+    required: frozenset[str]
+    report: bool
+    any_positional: bool
+    any_keyword: bool
+
+
+def _written(tree: ast.Module, function: str) -> _Takes | None:
+    """What a plain `def` at the top of a module takes; None for a class, a decorated function or a name made otherwise."""
+    made = [each for each in tree.body if function in set(_bound_names([each]))]
+    if len(made) != 1 or not isinstance(made[0], ast.FunctionDef) or made[0].decorator_list:
+        return None
+    args = made[0].args
+    positional = [*(_BY_PLACE + arg.arg for arg in args.posonlyargs), *(arg.arg for arg in args.args)]
+    keyword = [arg.arg for arg in args.kwonlyargs]
+    required = positional[: len(positional) - len(args.defaults)]
+    required += [name for name, default in zip(keyword, args.kw_defaults, strict=True) if default is None]
+    return _takes(positional, keyword, required, args.vararg is not None, args.kwarg is not None)
+
+
+def _inspected(signature: inspect.Signature) -> _Takes:
+    parameters = signature.parameters.values()
+    names = {p.name: (_BY_PLACE if p.kind is p.POSITIONAL_ONLY else "") + p.name for p in parameters}
+    positional = [names[p.name] for p in parameters if p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD)]
+    keyword = [p.name for p in parameters if p.kind is p.KEYWORD_ONLY]
+    required = [names[p.name] for p in parameters if p.default is p.empty and names[p.name] in (*positional, *keyword)]
+    kinds = {p.kind for p in parameters}
+    return _takes(positional, keyword, required, inspect.Parameter.VAR_POSITIONAL in kinds, inspect.Parameter.VAR_KEYWORD in kinds)
+
+
+def _takes(positional: list[str], keyword: list[str], required: list[str], any_positional: bool, any_keyword: bool) -> _Takes:
+    names = [name for name in positional if name != "report"]
+    others = tuple(name for name in keyword if name != "report")
+    has_report = "report" in positional or "report" in keyword
+    return _Takes(tuple(names), others, frozenset(required) - {"report"}, has_report, any_positional, any_keyword)
+
+
+def _by_name(takes: _Takes, config: Mapping[str, object], title: str) -> bool:
+    """Whether the function takes the values of the configuration by their names, not the whole as one dict.
+
+    It does if all it needs are keys of the configuration. InputError if it takes neither that nor one dict.
+    """
+    names = (*takes.positional, *takes.keyword)
+    known = [name for name in names if name in config]
+    lacks = [name for name in names if name in takes.required and name not in config]
+    left = [] if takes.any_keyword else [key for key in config if key not in names]
+    only_names = takes.any_keyword and not takes.positional and not takes.any_positional
+    if (known or only_names) and not lacks and not left:
+        return True
+    first = takes.positional[:1]
+    most = 1 if takes.report else 2
+    by_place = (first or takes.any_positional) and not set(first) & set(config)
+    if by_place and len(lacks) <= most and not takes.required & {*takes.keyword, *known}:
+        return False
+    shown = ", ".join(name for name in names if name in takes.required) or ", ".join(names) or "nothing"
+    reason = "it gets one dict of parameters"
+    if known and lacks:
+        reason = f"the configuration has no `{lacks[0]}`"
+    elif known and left:
+        reason = f"the configuration has `{left[0]}`, too"
+    help = "write `def fn(params)` for one dict of them all, or give the function the names of all its keys"
+    raise InputError(f"Python: `{title}` takes {shown}, but {reason}: {help}")
+
+
+def _call(function: Callable[..., Result], params: dict[str, Value], report: Report, title: str) -> Result:
     """With the report, or without where the function takes none."""
     try:
-        signature = inspect.signature(function)
+        takes = _inspected(inspect.signature(function))
     except (TypeError, ValueError):
         return function(params, report)
-    known = signature.parameters.get("report")
-    if known is not None and known.kind in (known.KEYWORD_ONLY, known.POSITIONAL_OR_KEYWORD):
-        return function(params, report=report)
-    positional = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
-    required = [p for p in signature.parameters.values() if p.default is p.empty and p.kind in positional]
-    several = any(p.kind is p.VAR_POSITIONAL for p in signature.parameters.values())
-    return function(params, report) if several or len(required) > 1 else function(params)
+    told = {"report": report} if takes.report else {}
+    if _by_name(takes, params, title):
+        return function(**params, **told)
+    if takes.report:
+        return function(params, **told)
+    needed = [name for name in takes.positional if name in takes.required]
+    return function(params, report) if takes.any_positional or len(needed) > 1 else function(params)
 
 
 def _installed(name: str) -> ModuleSpec | None:

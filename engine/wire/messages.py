@@ -115,7 +115,7 @@ class Reject(Message, frozen=True):
 
 
 class Assign(Message, frozen=True):
-    """Start this attempt. `config`: rendered by the target. `time_limit_s` None: none."""
+    """Start this attempt. `config`: rendered by the target. `time_limit_s` None: none. `accelerate`: MONAI pipelines run fused."""
 
     job: str
     fence: int
@@ -126,6 +126,7 @@ class Assign(Message, frozen=True):
     seed: int
     objectives: tuple[str, ...]
     time_limit_s: float | None = None
+    accelerate: bool = False
 
 
 class Stop(Message, frozen=True):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+import re
 import signal
 import sys
 from pathlib import Path
@@ -137,6 +138,65 @@ def test_a_function_may_take_the_report_or_not(tmp_path: Path, name: str, monkey
     report = Recorder(tmp_path)
     assert PythonTarget(f"forms_here:{name}", tmp_path).run(job(tmp_path, {"x": 2.0}, report)) == 1.0
     assert report.seen == ([] if name in ("alone", "optional") else [(1, {"a": 2.0})])
+
+
+@pytest.mark.parametrize(
+    ("head", "config", "value"),
+    [
+        ("lr, depth", {"lr": 2.0, "depth": 3}, 5.0),
+        ("lr, depth=1", {"lr": 2.0}, 3.0),
+        ("lr=1.0, depth=1", {"lr": 2.0}, 3.0),
+        ("*, lr, depth, report", {"lr": 2.0, "depth": 3}, 5.0),
+        ("lr, report, **rest", {"lr": 2.0, "depth": 3}, 5.0),
+        ("**rest", {"lr": 2.0, "depth": 3}, 5.0),
+        ("params, lr=9", {"lr": 2.0, "depth": 3}, 5.0),
+        ("lr, /", {"lr": 2.0, "depth": 3}, 5.0),
+        ("params=None, scale=1", {"lr": 2.0, "depth": 3}, 5.0),
+    ],
+)
+def test_a_function_may_take_its_parameters_by_name(
+    tmp_path: Path, head: str, config: dict[str, Value], value: float, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "by_name.py").write_text(
+        "import inspect\n"
+        f"def fn({head}):\n"
+        "    had = dict(locals())\n"
+        "    values = [v for k, v in had.items() if k not in ('report', 'scale')]\n"
+        "    got = next((v for v in values if isinstance(v, dict) and 'lr' in v), None)\n"
+        "    if got is not None:\n        return float(got['lr'] + got['depth'])\n"
+        "    return float(had['lr'] + had.get('depth', had.get('rest', {}).get('depth', 0)))\n"
+    )
+    monkeypatch.setattr(sys, "path", list(sys.path))
+    monkeypatch.delitem(sys.modules, "by_name", raising=False)
+    target = PythonTarget("by_name:fn", tmp_path)
+    target.check()
+    assert target.render({key: value for key, value in config.items()}) == config
+    assert target.run(job(tmp_path, config)) == value
+
+
+@pytest.mark.parametrize(
+    ("head", "said"),
+    [
+        ("lr, depth, dropout", "the configuration has no `dropout`"),
+        ("lr", "the configuration has `depth`, too"),
+        ("a, b, c", "takes a, b, c, but it gets one dict of parameters: write `def fn(params)`"),
+        ("a, b, report", "takes a, b, but it gets one dict"),
+        ("params, *, device", "takes params, device, but it gets one dict"),
+        ("", "takes nothing, but it gets one dict"),
+    ],
+)
+def test_a_function_that_takes_neither_is_refused_before_a_run(
+    tmp_path: Path, head: str, said: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "neither.py").write_text(f"def fn({head}): return 1.0\n")
+    target = PythonTarget("neither:fn", tmp_path)
+    target.check()
+    with pytest.raises(InputError, match=re.escape(said)):
+        target.render({"lr": 2.0, "depth": 3})
+    monkeypatch.setattr(sys, "path", list(sys.path))
+    monkeypatch.delitem(sys.modules, "neither", raising=False)
+    with pytest.raises(InputError, match=re.escape(said)):
+        PythonTarget("neither:fn", tmp_path).run(job(tmp_path, {"lr": 2.0, "depth": 3}))
 
 
 # -- Command --------------------------------------------------------------------------------------------------------------
