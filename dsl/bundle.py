@@ -1,9 +1,10 @@
 """A MONAI bundle's configuration, JSON or YAML, as a base layer: data only.
 
 `{"_target_": "UNet", ...}` is a component; `"@id"`, `"$expression"` and `"%file"` are texts whose meaning is MONAI's business. A
-top-level key such as `train#dataloader#shuffle` is a path into what stands below it, as MONAI's own overrides are.
+top-level key such as `train#dataloader#shuffle` is a path into what stands below it, as MONAI's own overrides are, and `+key`
+merges into it: see `elaborate/merge.py`.
 
-Codes: AM199 a key that merges (`+key`), AM201 a value of the wrong kind.
+Codes: AM201 a value of the wrong kind.
 """
 
 from __future__ import annotations
@@ -13,21 +14,22 @@ from pathlib import Path
 
 from . import ast
 from .diagnostics import Diagnostic
+from .elaborate.merge import ATTRIBUTES
 from .legacy.json_reader import read_json
 from .legacy.json_tree import JsonArray, JsonNode, JsonObject, JsonScalar, kind_of
 from .source import Source
 
 _CLASS = re.compile(r"[A-Z][A-Za-z0-9_]*|[A-Za-z_][A-Za-z0-9_]*(?:\.[A-Za-z_][A-Za-z0-9_]*)+")
-#: MONAI's words beside the arguments of a component, and their names as attributes here.
-_ATTRIBUTES = {"_disabled_": "disabled", "_requires_": "requires", "_desc_": "desc", "_mode_": "mode"}
 _SEPARATOR = re.compile("#|::")
 
 
 def is_bundle(source: Source, path: Path) -> bool:
-    """Whether a JSON file is a bundle's: it constructs with `_target_`, or its keys are MONAI's paths."""
+    """Whether a JSON file is a bundle's: it constructs with `_target_`, or lies in a bundle."""
     if path.suffix in (".yaml", ".yml"):
         return True
-    return '"_target_"' in source.text or (path.parent.name == "configs" and (path.parent / "metadata.json").is_file())
+    if '"_target_"' in source.text:
+        return True
+    return path.parent.name == "configs" and (path.parent / "metadata.json").is_file()
 
 
 def bundle_root(path: Path) -> Path | None:
@@ -60,18 +62,15 @@ class _Reader:
     def statements(self, root: JsonObject) -> list[ast.Statement]:
         out: list[ast.Statement] = []
         for entry in root:
-            if entry.key.startswith("+"):
-                message = "a key that merges into what stands below it is not supported yet"
-                self.diagnostics.append(Diagnostic("AM199", message, entry.key_span, help="write the whole value"))
-                continue
             steps: list[ast.Step] = []
-            for number, part in enumerate(_SEPARATOR.split(entry.key)):
+            is_merge = entry.key.startswith("+")
+            for number, part in enumerate(_SEPARATOR.split(entry.key.removeprefix("+"))):
                 is_index = number > 0 and part.isdecimal()
                 at = entry.key_span
                 steps.append(ast.IndexStep(ast.Lit(int(part), at), at) if is_index else ast.NameStep(part, at))
             path = ast.Path(tuple(steps), entry.key_span)
             span = entry.key_span.to(entry.value.span)
-            out.append(ast.Bind((path,), self.expr(entry.value), False, None, None, (), None, span))
+            out.append(ast.Bind((path,), self.expr(entry.value), is_merge, None, None, (), None, span))
         return out
 
     def expr(self, node: JsonNode) -> ast.Expr:
@@ -100,7 +99,7 @@ class _Reader:
         for entry in node:
             if entry.key == "_target_":
                 continue
-            attribute = _ATTRIBUTES.get(entry.key)
+            attribute = ATTRIBUTES.get(entry.key)
             step: ast.Step = (
                 ast.NameStep(entry.key, entry.key_span) if attribute is None else ast.AttrStep(attribute, entry.key_span)
             )

@@ -82,21 +82,41 @@ class _Reader:
                 return JsonScalar(self._scalar(node, span), span)
 
     def _mapping(self, node: yaml.MappingNode, span: Span, depth: int) -> JsonObject:
+        """Keys that `<<` brings stand first, and the mapping's own go before them, as PyYAML has it."""
         entries: dict[str, JsonEntry] = {}
+        taken: dict[str, JsonEntry] = {}
+        merges: Span | None = None
         for key, value in node.value:
             at = self.span(key)
             if not isinstance(key, yaml.ScalarNode):
                 self.error("AM201", "a key is a text", at)
                 continue
             if key.tag == "tag:yaml.org,2002:merge":
-                self.error("AM201", "`<<` merges: write the keys out", at)
+                if merges is not None:
+                    self.error("AM212", "the key `<<` stands twice", at, other=Secondary(merges, "first here"))
+                    continue
+                merges = at
+                taken = self._taken(value, depth + 1)
                 continue
             if key.value in entries:
                 other = Secondary(entries[key.value].key_span, "first here")
                 self.error("AM212", f"the key `{key.value}` stands twice", at, other=other)
                 continue
             entries[key.value] = JsonEntry(key.value, at, self.node(value, depth + 1))
-        return JsonObject(tuple(entries.values()), span)
+        return JsonObject(tuple({**taken, **entries}.values()), span)
+
+    def _taken(self, node: yaml.Node, depth: int) -> dict[str, JsonEntry]:
+        """What `<<: *one` or `<<: [*one, *other]` brings; of several, the first that has a key."""
+        sources = list(node.value) if isinstance(node, yaml.SequenceNode) else [node]
+        out: dict[str, JsonEntry] = {}
+        for source in reversed(sources):
+            if not isinstance(source, yaml.MappingNode):
+                self.error("AM201", "`<<` merges a mapping, or a list of them", self.span(source))
+                continue
+            found = self.node(source, depth)
+            if isinstance(found, JsonObject):
+                out.update({entry.key: entry for entry in found})
+        return out
 
     def _scalar(self, node: yaml.Node, span: Span) -> None | bool | int | float | str:
         text = str(node.value)

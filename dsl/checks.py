@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Sequence
 
 from . import ast
-from .diagnostics import Diagnostic, Secondary
+from .diagnostics import Diagnostic, Fix, Secondary
 from .source import Source, Span
 
 MAX_ALTERNATIVES = 10_000
@@ -18,8 +19,17 @@ class Checks:
         self._source = source
         self.diagnostics: list[Diagnostic] = []
 
-    def error(self, code: str, message: str, span: Span, label: str = "", help: str = "", also: Sequence[Secondary] = ()) -> None:
-        self.diagnostics.append(Diagnostic(code, message, span, label, help, secondary=tuple(also)))
+    def error(
+        self,
+        code: str,
+        message: str,
+        span: Span,
+        label: str = "",
+        help: str = "",
+        also: Sequence[Secondary] = (),
+        fixes: Sequence[Fix] = (),
+    ) -> None:
+        self.diagnostics.append(Diagnostic(code, message, span, label, help, secondary=tuple(also), fixes=tuple(fixes)))
 
     def _text(self, span: Span) -> str:
         return " ".join(self._source.text[span.start : span.end].split())
@@ -36,9 +46,8 @@ class Checks:
             values = _or_operands(alternative)
             if len(values) > 1 and any(_is_no_condition(value) for value in values):
                 fix = " | ".join(self._text(value.span) for value in values)
-                self.error(
-                    "AM015", "alternatives are separated by `|`; `or` joins conditions", alternative.span, help=f"write `{fix}`"
-                )
+                message = "alternatives are separated by `|`; `or` joins conditions"
+                self.error("AM015", message, alternative.span, help=f"write `{fix}`", fixes=[Fix(alternative.span, fix, True)])
 
     def search(self, domain: ast.Domain, targets: int) -> None:
         self.alternatives(domain)
@@ -54,7 +63,10 @@ class Checks:
 
     def _one_value(self, only: ast.Expr, kind: str, values: Sequence[ast.Item | ast.Expr]) -> None:
         fix = " | ".join(self._text(value.span) for value in values)
-        self.error("AM014", f"a {kind} is one value; alternatives are separated by `|`", only.span, help=f"write `{fix}`")
+        message = f"a {kind} is one value; alternatives are separated by `|`"
+        is_plain = "#" not in self._source.text[only.span.start : only.span.end]
+        fixes = [Fix(only.span, fix, True)] if is_plain else []
+        self.error("AM014", message, only.span, help=f"write `{fix}`", fixes=fixes)
 
     # -- bindings and calls ---------------------------------------------------------------------------------------------
 
@@ -88,18 +100,35 @@ class Checks:
         if callee == "log":
             positional = [self._text(arg.span) for arg in args if isinstance(arg, ast.Positional)]
             bounds = "..".join(positional) if len(positional) == 2 else "1e-5..1e-2"
-            self.error("AM016", "`log` is the scale of a range, not a function", span, help=f"write `log {bounds}`")
+            fixes = self._log(span, args, f"log {bounds}") if len(positional) == len(args) == 2 else []
+            self.error("AM016", "`log` is the scale of a range, not a function", span, help=f"write `log {bounds}`", fixes=fixes)
+        elif (help := _sampler(callee)) and not re.search(rf"\bdef[ \t]+{re.escape(callee)}[ \t]*\(", self._source.text):
+            self.error("AM016", f"`{callee}` is another tool's word for a search", span, help=help)
+            return
         before: ast.Bind | None = None
         for arg in args:
             if isinstance(arg, ast.Positional) and before is not None:
                 if before.search is not None and before.guard is None:
                     fix = f"{self._text(before.search.span)} | {self._text(arg.span)}"
-                    self.error("AM002", "alternatives are separated by `|`", arg.span, "a value without a name", f"write `{fix}`")
+                    fixes = [Fix(Span(arg.span.file, before.search.span.end, arg.span.start), " | ", True)]
+                    message = "alternatives are separated by `|`"
+                    self.error("AM002", message, arg.span, "a value without a name", f"write `{fix}`", fixes=fixes)
                 else:
                     self.error("AM022", "an argument without a name comes first", arg.span, help="give it a name, or move it")
                 return
             if isinstance(arg, ast.Bind):
                 before = arg
+
+    def _log(self, span: Span, args: Sequence[ast.Positional | ast.Bind | ast.Let], written: str) -> list[Fix]:
+        """`= log(a, b)` and `~ log(a, b)` as a search; elsewhere it may be meant otherwise."""
+        text = self._source.text
+        close = text.find(")", args[-1].span.end)
+        before = text[: span.start].rstrip()
+        if close < 0 or not before.endswith(("~", "|", "=")) or before.endswith(("==", "<=", ">=", "!=", "+=")):
+            return []
+        fix = Fix(Span(span.file, span.start, close + 1), written, True)
+        sign = Span(span.file, len(before) - 1, len(before))
+        return [Fix(sign, "~", True), fix] if before.endswith("=") else [fix]
 
     def unique(self, names: Iterable[tuple[str, Span]], what: str) -> None:
         seen: dict[str, Span] = {}
@@ -108,6 +137,28 @@ class Checks:
                 self.error("AM018", f"the {what} `{name}` is given twice", span, also=[Secondary(seen[name], "first here")])
             else:
                 seen[name] = span
+
+
+_RANGES = frozenset(["uniform", "quniform", "interval", "randint", "suggest_float", "suggest_int", "suggest_uniform", "range"])
+_LOG_RANGES = frozenset(["loguniform", "log_uniform", "qloguniform", "log_uniform_values", "suggest_loguniform"])
+_CHOICES = frozenset(["choice", "grid_search", "suggest_categorical", "categorical"])
+_TOOLS = frozenset(["tune", "optuna", "trial", "hp", "wandb", "ray", "random", "np", "numpy", "space"])
+
+
+def _sampler(callee: str) -> str:
+    """What to write instead of `tune.loguniform(...)` and its like; "" for anything else."""
+    tool, _, name = callee.rpartition(".")
+    if tool and tool.split(".")[0] not in _TOOLS:
+        return ""
+    if name in _LOG_RANGES:
+        return "a range on a log scale is written `x ~ log 1e-5..1e-2`"
+    if name in _RANGES:
+        return "a range is written `x ~ 0.0..1.0`, or `x ~ 1..9 step 2`; on a log scale `x ~ log 1e-5..1e-2`"
+    if name in _CHOICES:
+        return "alternatives are written `x ~ 1 | 2 | 4`"
+    if name in ("normal", "randn", "lognormal", "gauss"):
+        return "a search has ends, and the controller its own distribution: `x ~ 0.0..1.0`"
+    return ""
 
 
 def _or_operands(value: ast.Range | ast.Expr) -> list[ast.Range | ast.Expr]:

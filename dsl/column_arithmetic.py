@@ -163,6 +163,8 @@ def _bounds(op: Operator, a: Column, b: Column) -> tuple[float, float]:
 
 def apply(function: str, args: list[Column]) -> Column:
     """A built-in function of numbers. Unsupported for what is none, or for the wrong number of arguments."""
+    if function in ("sum", "int"):
+        args = [counted(arg) for arg in args]
     if not args or any(arg.kind != "number" for arg in args):
         raise Unsupported
     if function in ("min", "max"):
@@ -203,6 +205,11 @@ def apply(function: str, args: list[Column]) -> Column:
             return _each(math.log2, x.fail, x.data)
         case _:
             raise Unsupported
+
+
+def counted(column: Column) -> Column:
+    """`column` with truth values as 0 and 1."""
+    return Column("number", column.data.astype(np.int64), column.fail, True, 0, 1) if column.kind == "bool" else column
 
 
 def _sum(args: list[Column]) -> Column:

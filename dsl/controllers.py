@@ -42,6 +42,14 @@ PRUNERS: Mapping[str, Mapping[str, Argument]] = {
     "Hyperband": _RESOURCE,
 }
 
+#: Clara's handlers and its executor, with their arguments. What they say of keeping, stopping and folders the study says too.
+HANDLERS: Mapping[str, tuple[str, ...]] = {
+    "MMARHandler": ("num_mmars_to_keep", "stop_threshold", "train_config_file", "work_dir", "key_mmar_content_only"),
+    "StatsHandler": (),
+    "MMARStatsHandler": (),
+}
+EXECUTORS: Mapping[str, tuple[str, ...]] = {"MMARExecutor": ("msg_destination", "remove_search_augs")}
+
 #: Clara's name -> ours.
 ALIASES: Mapping[str, str] = {"ReinforcementController": "Reinforcement"}
 #: These end by themselves; every other one needs a limit.

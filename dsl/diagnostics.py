@@ -6,8 +6,8 @@ Codes: AM0xx syntax, AM1xx names, types and ranges, AM2xx legacy JSON, AM3xx lim
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
 from typing import Literal
 
 from .source import Source, Span
@@ -52,15 +52,15 @@ class Diagnostic:
     fixes: tuple[Fix, ...] = ()
 
 
-def nearest(word: str, known: Iterable[str]) -> str | None:
-    """The known word that `word` was probably meant to be, or None."""
+def nearest(word: str, known: Iterable[str], cutoff: float = 0.6) -> str | None:
+    """The known word that `word` was probably meant to be, or None. `cutoff`: how like it is, 1 being the same."""
     names = list(known)
     lowered = {name.lower(): name for name in reversed(names)}
     if word.lower() in lowered:
         return lowered[word.lower()]
-    found = difflib.get_close_matches(word, names, n=1, cutoff=0.6)
+    found = difflib.get_close_matches(word, names, n=1, cutoff=cutoff)
     if not found:
-        found = difflib.get_close_matches(word.lower(), lowered, n=1, cutoff=0.6)
+        found = difflib.get_close_matches(word.lower(), lowered, n=1, cutoff=cutoff)
         found = [lowered[name] for name in found]
     return found[0] if found else None
 
@@ -74,9 +74,30 @@ def did_you_mean(word: str, known: Iterable[str]) -> str:
     return f"known here: {', '.join(names)}" if 0 < len(names) <= 12 else ""
 
 
+@dataclass(slots=True)
+class Hints:
+    """`did_you_mean` for the first few dozen names of a program: to compare thousands takes seconds, and nobody reads them."""
+
+    most: int = 40
+    _asked: dict[str, None] = field(default_factory=dict)
+
+    def allows(self, word: str) -> bool:
+        """Whether a suggestion for `word` may still be looked for."""
+        if word not in self._asked:
+            if len(self._asked) >= self.most:
+                return False
+            self._asked[word] = None
+        return True
+
+    def did_you_mean(self, word: str, known: Callable[[], Iterable[str]]) -> str:
+        return did_you_mean(word, known()) if self.allows(word) else ""
+
+
 def _excerpt(source: Source, span: Span, label: str, width: int) -> list[str]:
     line, column = source.position(span.start)
-    text = source.line(line).replace("\t", " ")
+    start = max(0, min(span.start, len(source.text))) - (column - 1)
+    end = source.text.find("\n", start)
+    text = source.text[start : len(source.text) if end < 0 else end].rstrip("\r").replace("\t", " ")
     length = max(1, min(span.end - span.start, len(text) - column + 1))
     caret = " " * (column - 1) + "^" * length + (f" {label}" if label else "")
     return [f"{line:>{width}} | {text}", f"{'':>{width}} | {caret}".rstrip()]

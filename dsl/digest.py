@@ -22,7 +22,8 @@ _MEANT = {"Python": ("function",), "Command": ("template",)}
 def digest(program: Program) -> str:
     """Equal for programs that search the same space of the same configuration for the same end, wherever they are written.
 
-    Left out: labels, documentation, the study's name, workers, budget, output, handlers, executor, variables and files.
+    Left out: labels, documentation, the study's name, workers, budget, output, variables and files. Of handlers and executors only
+    the user's own count: Clara's say nothing that other keys do not.
     What a study does not use is left out, too, so that a later version of the language leaves the digest as it is.
     """
     text = json.dumps(_meaning(program), sort_keys=True, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
@@ -64,6 +65,11 @@ def _judged(study: ir.Study) -> dict[str, Value]:
         out["pruner"] = _spec(study.pruner, PRUNERS)
     if study.repeat is not None:
         out["repeat"] = msgspec.to_builtins(study.repeat)
+    handlers = [_plain(spec) for spec in study.handlers if "." in spec.name]
+    if handlers:
+        out["handlers"] = handlers
+    if study.executor is not None and "." in study.executor.name:
+        out["executor"] = _plain(study.executor)
     if study.phases:
         out["phases"] = [_phase(phase) for phase in study.phases]
     return out
@@ -87,6 +93,10 @@ def _objective(objective: ir.Objective) -> Value:
 
 def _spec(spec: Spec, table: Mapping[str, Mapping[str, Argument]] = CONTROLLERS) -> Value:
     return {"name": spec.name, "args": {**defaults(table, spec.name), **spec.args}}
+
+
+def _plain(spec: Spec) -> Value:
+    return {"name": spec.name, "args": dict(spec.args)}
 
 
 def _target(spec: Spec) -> Value:

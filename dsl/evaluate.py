@@ -409,15 +409,19 @@ def _evaluate(expr: ir.Expr, here: Assignment, local: Mapping[str, Value], work:
             assert_never(expr)
 
 
+def _shown(value: Value) -> str:
+    return {True: "true", False: "false", None: "null"}[value] if value is None or isinstance(value, bool) else repr(value)
+
+
 def _truth(value: Value) -> bool:
     if not isinstance(value, bool):
-        raise TypeError(f"a condition is true or false, not {value!r}")
+        raise TypeError(f"a condition is true or false, not {_shown(value)}")
     return value
 
 
 def _number(value: Value) -> int | float:
     if isinstance(value, bool) or not isinstance(value, (int, float)):
-        raise TypeError(f"a number is needed, not {value!r}")
+        raise TypeError(f"a number is needed, not {_shown(value)}")
     return value
 
 
@@ -492,9 +496,16 @@ def _index(base: Value, index: Value) -> Value:
 
 
 def _numbers(args: tuple[Value, ...]) -> list[int | float]:
-    items = args[0] if len(args) == 1 and isinstance(args[0], list) else list(args)
-    assert isinstance(items, list)
-    return [_number(item) for item in items]
+    return [_number(item) for item in _items(args)]
+
+
+def _items(args: tuple[Value, ...]) -> list[Value]:
+    return args[0] if len(args) == 1 and isinstance(args[0], list) else list(args)
+
+
+def _counted(value: Value) -> int | float:
+    """A number; for `int` and `sum` a truth value is one, too: true counts 1."""
+    return int(value) if isinstance(value, bool) else _number(value)
 
 
 def _length(value: Value) -> int:
@@ -508,14 +519,14 @@ FUNCTIONS: Mapping[str, Callable[..., Value]] = {
     "abs": lambda x: abs(_number(x)),
     "min": lambda *args: min(_numbers(args)),
     "max": lambda *args: max(_numbers(args)),
-    "sum": lambda *args: _bounded(sum(_numbers(args))),
+    "sum": lambda *args: _bounded(sum(_counted(item) for item in _items(args))),
     "len": _length,
     "floor": lambda x: math.floor(_number(x)),
     "ceil": lambda x: math.ceil(_number(x)),
     "round": lambda x: round(_number(x)),
     "sqrt": lambda x: math.sqrt(_number(x)),
     "log2": lambda x: math.log2(_number(x)),
-    "int": lambda x: int(_number(x)),
+    "int": lambda x: int(_counted(x)),
     "float": lambda x: float(_number(x)),
 }
 

@@ -293,10 +293,14 @@ def _is_search_forced(nodes: Sequence[Node]) -> bool:
     head, *alternatives = _split(nodes, 0)
     if head and last_word(head).trailing:
         return True
-    first = None if head else first_word(nodes)
     last = last_word(nodes)
+    if not head:
+        # Its comments go above the line of the first alternative, which is where they are found the next time.
+        first, *alternatives = alternatives
+        if alternatives and last_word(first).trailing:
+            return True
     for node in (node for part in alternatives for node in part):
         open, close = (node, node) if isinstance(node, Word) else (node.open, node.close)
-        if (open.above and open is not first) or (close.trailing and close is not last):
+        if open.above or (close.trailing and close is not last):
             return True
     return False

@@ -16,7 +16,7 @@ _SIMPLE = {'"': '"', "\\": "\\", "/": "/", "b": "\b", "f": "\f", "n": "\n", "r":
 _NUMBER_AND_UNIT = re.compile(r"([0-9][0-9_]*(?:\.[0-9]+)?(?:[eE][+-]?[0-9]+)?)([A-Za-z]+)")
 
 #: The units, smallest first within a dimension.
-UNITS = ("ms", "s", "min", "h", "d", "KB", "MB", "GB", "TB", "KiB", "MiB", "GiB", "TiB", "mm", "HU")
+UNITS = ("ms", "s", "min", "h", "d", "B", "KB", "MB", "GB", "TB", "KiB", "MiB", "GiB", "TiB", "mm", "HU")
 
 
 @dataclass

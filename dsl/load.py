@@ -130,7 +130,7 @@ def load_mmar(
     first_level = reading.first_level()
     layer_source, module = given.layer(first_level)
     reading.sources[layer_source.name] = layer_source
-    reading.layers.append(Layer(module))
+    reading.layers.append(Layer(module, setting=True))
     reading.places[layer_source.name] = root / "config"
     if not reading.failed:
         read = {
@@ -170,6 +170,8 @@ class _Reading:
     base_target: Spec | None = None
     stack: list[Path] = field(default_factory=list)
     seen: set[Path] = field(default_factory=set)
+    #: folders of bundle configurations: what is used from there is one, too
+    bundles: set[Path] = field(default_factory=set)
     read_bytes: Callable[[Path], bytes] = Path.read_bytes
 
     @property
@@ -233,10 +235,11 @@ class _Reading:
         self.stack.pop()
 
     def _legacy(self, source: Source, path: Path) -> None:
-        if is_bundle(source, path):
+        if is_bundle(source, path) or path.parent in self.bundles:
             module, found = read_bundle(source, path)
             self.diagnostics += found
             self.layers.append(Layer(module, bundle=True))
+            self.bundles.add(path.parent)
             root = bundle_root(path)
             if root is not None:
                 self.base_target = Spec("Bundle", {"path": str(root)})
@@ -317,7 +320,7 @@ class _Reading:
             self.diagnostics += found
             match module.body:
                 case (ast.Bind(),):
-                    self.layers.append(Layer(module))
+                    self.layers.append(Layer(module, setting=True))
                 case _ if not found:
                     self.error("AM014", "`--set` takes one `PATH=EXPR`", Span(name, 0, len(joined)))
                 case _:

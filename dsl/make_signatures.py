@@ -1,7 +1,7 @@
-"""Writes signatures.json from the installed torch, MONAI and ignite: `python -m automl_run.dsl.make_signatures [FILE]`.
+"""Writes signatures.json from the installed libraries and our kernels: `python -m automl_run.dsl.make_signatures [FILE]`.
 
 The table says which arguments each class takes, so that a config can be checked without importing any of them. It is made by hand,
-after an upgrade, and committed. The format is for size: see `signatures.py`.
+after an upgrade or when a kernel's class is added, and committed. The format is for size: see `signatures.py`.
 """
 
 from __future__ import annotations
@@ -36,10 +36,14 @@ MODULES = (
     "torch.utils.data",
     "ignite.handlers",
     "ignite.metrics",
+    "automl_run.kernels",
 )
 VERSIONS_OF = ("torch", "monai", "ignite")
 #: In these modules a function builds a component too (`densenet121`).
 _WITH_FUNCTIONS = ("monai.networks.nets",)
+#: Of these only what `__all__` lists is meant for a config.
+_ONLY_PUBLIC = ("automl_run.kernels",)
+_LIBRARIES = ("monai", "torch", "ignite", "automl_run")
 _LETTERS: dict[object, str] = {bool: "b", int: "i", float: "f", str: "s", type(None): "n"}
 _BY_NAME = {"bool": "b", "int": "i", "float": "f", "str": "s", "None": "n"}
 
@@ -88,12 +92,12 @@ def components(module_name: str) -> Iterator[tuple[str, str]]:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         module = importlib.import_module(module_name)
-        for name in sorted(dir(module)):
+        for name in sorted(getattr(module, "__all__", dir(module)) if module_name in _ONLY_PUBLIC else dir(module)):
             component = getattr(module, name)
             is_function = inspect.isfunction(component) and module_name in _WITH_FUNCTIONS
             if name.startswith("_") or not (inspect.isclass(component) or is_function):
                 continue
-            if component.__module__.partition(".")[0] not in ("monai", "torch", "ignite") or _is_no_component(component):
+            if component.__module__.partition(".")[0] not in _LIBRARIES or _is_no_component(component):
                 continue
             parameters = _parameters(component)
             if parameters is not None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 from itertools import pairwise
 
 from .diagnostics import Diagnostic, nearest
+from .habits import EARLY, LATE, UNITS_MEANT
 from .literals import UNITS
 from .outline import Word
 from .situation import BINDS, CLOSERS, OPENERS, Rule, Situation, Verdict, say, top_level_signs
@@ -20,13 +21,6 @@ _NEEDS_VALUE = SIGNS | word_set("and or not in is if else when step log because 
 #: Of these, the ones that cannot themselves begin a value.
 _ONLY_BETWEEN = _NEEDS_VALUE - {"-", "not", "log"}
 _DOUBLE_BAR = "`|` separates alternatives, `or` joins conditions"
-_UNITS_MEANT = {
-    **dict.fromkeys(("m", "mins", "minutes"), "min"),
-    **dict.fromkeys(("sec", "secs", "seconds"), "s"),
-    **dict.fromkeys(("hr", "hrs", "hour", "hours"), "h"),
-    **dict.fromkeys(("day", "days"), "d"),
-    **dict.fromkeys(("G", "g", "gb"), "GiB"),
-}
 _NOT_STATEMENTS = {
     "for": "a list is counted out with `[i for i in 1..3]`",
     "when": "a condition stands behind what it governs: `x ~ 1..5 when m is A`",
@@ -37,6 +31,10 @@ _NOT_STATEMENTS = {
     "while": "there are no loops; a list is counted out with `[i for i in 1..3]`",
     "profile": "a second file that begins with `use` does it",
     "search": "a value is searched with `~`: `x ~ 1 | 2`",
+    **dict.fromkeys(("assert", "constraint", "constrain", "condition"), "a rule is written `require a * b <= 64`"),
+    **dict.fromkeys(("objective", "metric", "goal", "optimize"), "what counts is named with `maximize dice` or `minimize loss`"),
+    **dict.fromkeys(("const", "var", "set", "param", "parameter"), "a value needs no word before its name; a shared one has `let`"),
+    "return": "a `def` is what stands after its `=`: `def f(x) = x + 1`",
 }
 
 
@@ -93,7 +91,7 @@ def _missing_value(s: Situation) -> Verdict | None:
 
 def _incomplete(s: Situation) -> Verdict | None:
     """Forms that begin with a word and want a certain other one."""
-    if s.is_file and s.words[0].text == "use" and s.index == 1 and s.word is not None and s.text not in BINDS:
+    if s.is_file and s.words[0].text == "use" and s.index == 1 and s.word is not None and s.text not in BINDS | {":"}:
         return say(s, "AM009", "`use` is followed by a string", s.word, 'write `use "base.automl"`')
     if any(word.text == "lambda" for word in s.segment):
         return say(
@@ -126,7 +124,11 @@ def _comma(s: Situation) -> Verdict | None:
             if following.separator is None or top_level_signs(following) & BINDS:
                 break
             end = following.end
-        if "~" in signs:
+        whole, part = before.words[-1], chain[1].words[0]
+        is_decimal = whole.end == comma.start and comma.end == part.start and whole.text.isdigit() and part.text.isdigit()
+        if is_decimal and ".." in {each.text for each in (*before.words, *chain[1].words)}:
+            verdict = say(s, "AM020", "a number has a point, not a comma", comma, f"write `{whole.text}.{part.text}`")
+        elif "~" in signs:
             verdict = say(s, "AM002", "alternatives are separated by `|`", comma, "write `a | b | c`")
         else:
             verdict = say(s, "AM023", "several values are a list", comma, "write `[a, b, c]`")
@@ -138,6 +140,16 @@ def _colon(s: Situation) -> Verdict | None:
     if s.text != ":" or s.bracket not in ("", "call("):
         return None
     following = s.words[s.index + 1].text if s.index + 1 < len(s.words) else ""
+    first = s.words[0].text
+    if s.index == 1 and first in STATEMENTS:
+        return say(s, "AM005", f"no `:` stands after `{first}`", s.word, "leave the `:` out")
+    if following in ("int", "float", "str", "bool", "Int", "Float") and not s.brackets:
+        return say(s, "AM005", "no type stands beside a value", s.word, f"leave `: {following}` out: `3` is whole, `3.0` is not")
+    if not following and first == "def":
+        return say(s, "AM005", "a `def` is one value after `=`", s.word, "write `def f(x) = x + 1`")
+    if not following and not s.brackets:
+        help = f"what is indented below belongs to nothing: write `{s.name()} {{ ... }}`"
+        return say(s, "AM005", "bindings use `=`; `:` belongs to dict literals", s.word, help)
     fix = f"{s.name()} {{ ... }}" if following == "{" and s.bracket == "" else f"{s.name()} = ..."
     return say(s, "AM005", "bindings use `=`; `:` belongs to dict literals", s.word, f"write `{fix}`")
 
@@ -153,6 +165,9 @@ def _range_with_equals(s: Situation) -> Verdict | None:
         return say(s, "AM001", "`=` fixes a value; a range is searched with `~`", s.word if s.text else s.previous, help)
     if s.text == ".." and s.is_file and not s.brackets and not signs & BINDS:
         return say(s, "AM020", "one point joins the steps of a path", s.word, "write `.`")
+    if s.text == ".." and s.bracket == "call(" and s.words[s.brackets[-1] - 1].text == "log":
+        log = s.words[s.brackets[-1] - 1]
+        return say(s, "AM016", "`log` is the scale of a range, not a function", log, "write `log 1e-5..1e-2`")
     if s.text == ".." and ".." in signs:
         return say(s, "AM001", "a range has two ends", s.word, "a step is written `0.1..0.5 step 0.2`")
     if s.text == "..":
@@ -185,11 +200,20 @@ def _equals(s: Situation) -> Verdict | None:
     if s.is_file and s.index == 1 and first in STATEMENTS:
         message = f"`{first}` is a word of the language and cannot be a key by itself"
         return say(s, "AM021", message, s.words[0], f'write `"{first}" {s.text} ...`')
+    if s.text == "=" and "~" in s.signs() and not s.signs() & {"when", "if", "and", "or"} and first not in ("require", "ensure"):
+        if s.previous is not None and s.previous.text == "step":
+            return say(s, "AM006", "`step` takes no `=`", s.word, "leave the `=` out")
+        help = f"write `{s.name()} = baseline ~ ...`"
+        return say(s, "AM001", "the value to start from stands before `~`", s.word, help)
     if s.text == "=" and (
-        first in ("require", "ensure", "maximize", "minimize") or s.signs() & {"=", "~", "when", "if", "and", "or"}
+        first in ("require", "ensure", "maximize", "minimize") or s.signs() & {"=", "+=", "~", "when", "if", "and", "or"}
     ):
         return say(s, "AM006", "equality is `==`", s.word, "write `a == b`")
     return None
+
+
+def _with_point(number: str) -> str:
+    return number if "e" in number.lower() or "." in number else f"{number}.0"
 
 
 def _numbers(s: Situation) -> Verdict | None:
@@ -197,7 +221,7 @@ def _numbers(s: Situation) -> Verdict | None:
     if previous is not None and previous.text == "." and s.index > 1:
         number = s.words[s.index - 2]
         if number.kind == "number" and number.end == previous.start:
-            return say(s, "AM020", f"`{number.text}.` is not a number", previous, f"write `{number.text}.0`")
+            return say(s, "AM020", f"`{number.text}.` is not a number", previous, f"write `{_with_point(number.text)}`")
     if word is None:
         return None
     following = s.words[s.index + 1] if s.index + 1 < len(s.words) else None
@@ -205,13 +229,13 @@ def _numbers(s: Situation) -> Verdict | None:
     if s.text == "." and joined and previous is not None and previous.text == "..":
         return say(s, "AM020", "a range has two points", word, "write `1..3`")
     if s.text == "." and joined and previous is not None and previous.kind == "number":
-        return say(s, "AM020", f"`{previous.text}.` is not a number", word, f"write `{previous.text}.0`")
+        return say(s, "AM020", f"`{previous.text}.` is not a number", word, f"write `{_with_point(previous.text)}`")
     if s.text == "." and following is not None and following.kind == "number" and following.start == word.end:
         return say(s, "AM020", f"`.{following.text}` is not a number", word, f"write `0.{following.text}`")
     if s.text == "+" and (previous is None or previous.text in _NEEDS_VALUE | {"(", "[", ","}):
         return say(s, "AM020", "a number has no `+` before it", word, "leave the `+` out")
     if word.kind == "name" and joined and previous is not None and previous.kind == "number":
-        meant = _UNITS_MEANT.get(word.text)
+        meant = UNITS_MEANT.get(word.text)
         help = f"did you mean `{meant}`?" if meant else f"known units: {', '.join(UNITS)}"
         return say(s, "AM020", f"`{word.text}` is not a unit", word, help)
     return None
@@ -259,9 +283,14 @@ def _unknown_statement(s: Situation) -> Verdict | None:
         return None
     second = s.words[1]
     begins_value = second.kind in ("name", "string", "number") or second.text in ("(", "-")
-    if not begins_value or s.brackets or BINDS & top_level_signs(s.statement) & {"~", "+="}:
+    if not begins_value or s.brackets:
         return None
     best = nearest(first.text, STATEMENTS)
+    binds = BINDS & top_level_signs(s.statement)
+    if first.text not in _NOT_STATEMENTS and (binds & {"~", "+="} or (binds and best is None and second.text != "(")):
+        return None
+    if second.text == "in" and second.kind == "name" and len(s.words) > 2:
+        return say(s, "AM010", "`in` is no statement", second, f"a value is searched with `~`: `{first.text} ~ 1 | 2 | 4`")
     is_call = second.text == "("
     if best is None and is_call and first.text not in _NOT_STATEMENTS:
         return say(s, "AM010", "a call alone sets nothing", first, f"write `name = {first.text}(...)`")
@@ -290,7 +319,7 @@ def _no_sign(s: Situation) -> Verdict | None:
         return None
     if all(word.kind in ("name", "string") or word.text == "." for word in s.words):
         name = s.name()
-        return say(s, "AM009", f"nothing is said about `{name}`", s.words[-1], f"write `{name} = ...` or `{name} ~ ...`")
+        return say(s, "AM025", f"nothing is said about `{name}`", s.words[-1], f"write `{name} = ...` or `{name} ~ ...`")
     return None
 
 
@@ -310,6 +339,7 @@ def _no_comma(s: Situation) -> Verdict | None:
 
 #: In order: the first that knows the mistake names it.
 RULES: tuple[Rule, ...] = (
+    *EARLY,
     _line_that_goes_on,
     _block,
     _edition,
@@ -324,5 +354,6 @@ RULES: tuple[Rule, ...] = (
     _comma,
     _unknown_statement,
     _no_sign,
+    *LATE,
     _no_comma,
 )

@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import os
 import re
+from dataclasses import replace
 from functools import cache
 from importlib import resources
 from pathlib import Path as FilePath
@@ -19,7 +20,7 @@ import lark
 from automl_run.errors import ProgramError
 
 from . import ast
-from .diagnostics import Diagnostic, render_all
+from .diagnostics import Diagnostic, Fix, render_all
 from .newlines import LimitExceeded, Newlines
 from .source import Source, Span
 from .syntax_errors import Mistake, explain, find_before_parsing
@@ -56,7 +57,10 @@ def parse_module(source: Source, *, require_edition: bool = True) -> tuple[ast.M
         diagnostics += transformer.diagnostics
     if require_edition and not written and not any(found.code == "AM012" for found in diagnostics):
         help = f"write `automl {EDITION}` above everything else"
-        diagnostics.append(Diagnostic("AM011", "the first line of a file names its edition", Span(source.name, 0, 0), help=help))
+        start = Span(source.name, 0, 0)
+        after_mark = len(source.text) - len(source.text.removeprefix("\ufeff"))
+        fix = Fix(Span(source.name, after_mark, after_mark), f"automl {EDITION}\n", True)
+        diagnostics.append(Diagnostic("AM011", "the first line of a file names its edition", start, help=help, fixes=(fix,)))
     return module, sorted(diagnostics, key=lambda found: found.span.start)
 
 
@@ -123,12 +127,41 @@ def _parse(source: Source, start: str, rounds: int = MAX_ROUNDS) -> tuple[lark.T
                 at = limit.token.start_pos or 0
                 diagnostics.append(Diagnostic(limit.code, limit.message, Span(source.name, at, limit.token.end_pos or at)))
                 return None, diagnostics
-        diagnostics.append(mistake.diagnostic)
+        diagnostics.append(_with_mend(here, mistake, source.text) if start == "start" else mistake.diagnostic)
         blanked = _blank(text, mistake)
         if blanked == text:
             break
         text = blanked
     return None, diagnostics
+
+
+def _with_mend(source: Source, mistake: Mistake, original: str) -> Diagnostic:
+    """The diagnostic with its proved mend. None where a statement that was left out before stands in between."""
+    regions = (*mistake.regions, *mistake.context)
+    from .mends import proved  # only a file with mistakes needs it
+
+    found = proved(source, mistake.diagnostic, regions, _next_mistake)
+    spans = [(fix.span.start, fix.span.end) for fix in found.fixes]
+    if spans:
+        regions = (*regions, (min(spans)[0], max(spans)[1]))
+    is_whole = all(source.text[start:end] == original[start:end] for start, end in regions)
+    return found if is_whole else replace(found, fixes=())
+
+
+def _next_mistake(text: str) -> tuple[Diagnostic, tuple[Fix, ...]] | None:
+    here = Source("", text)
+    mistake = find_before_parsing(here)
+    if mistake is None:
+        try:
+            transformer = Transformer(here)
+            transformer.build(_language().parse(text, start="start"))
+            errors = [each for each in transformer.diagnostics if each.severity == "error"]
+            return (errors[0], errors[0].fixes) if errors else None
+        except lark.UnexpectedInput as error:
+            mistake = explain(here, error, "start")
+        except LimitExceeded as limit:
+            return Diagnostic(limit.code, limit.message, Span("", 0, 0)), ()
+    return mistake.diagnostic, mistake.diagnostic.fixes
 
 
 def _blank(text: str, mistake: Mistake) -> str:

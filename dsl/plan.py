@@ -12,6 +12,7 @@ from .controllers import CONTROLLERS, defaults
 from .diff import domain_text
 from .elaborate.logic import conjuncts, reads
 from .elaborate.support import unsupported
+from .readiness import missing
 from .spell import spell
 from .summary import size
 
@@ -77,7 +78,7 @@ def plan(program: ir.Program, job_s: float | None = None) -> Plan:
         budget={key: value for key, value in limits.items() if value is not None},
         baseline=study.baseline,
         estimate=estimate(program, job_s),
-        refused=tuple(str(found) for found in unsupported(program)),
+        refused=(*missing(program), *(str(found) for found in unsupported(program))),
         digest=program.digest,
     )
 

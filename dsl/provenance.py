@@ -11,12 +11,12 @@ from dataclasses import dataclass
 
 from automl_run.errors import InputError
 
-from . import ast, ir, signatures
+from . import ast, ir
 from .diff import domain_text
 from .elaborate import Request
 from .elaborate.layers import Layer, Layered, build
 from .elaborate.paths import assign
-from .elaborate.program import is_checked
+from .elaborate.program import is_checked, known_arguments
 from .elaborate.tree import Fault, Slot
 from .load import Checked
 from .parser import parse_path
@@ -55,7 +55,7 @@ def provenance(checked: Checked, path: str) -> Provenance:
     program = checked.unwrap()
     source = Source(_NAME, path)
     steps = parse_path(source).steps
-    known = signatures.has_argument if is_checked(Request(checked.layers)) else lambda cls, name: None
+    known = known_arguments(is_checked(Request(checked.layers)))
     touches: list[Touch] = []
     before: object = None
     slot: Slot | None = None

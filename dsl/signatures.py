@@ -3,7 +3,7 @@
 `signatures.json` (made by `make_signatures.py`) maps a class name to one entry for each different class of that name: the modules
 it is in, and its parameters as one text, `name`, `!` if it is required, `:` and the literal kinds its annotation allows (b bool,
 i int, f float, s str, n None; no letters: anything), `**` if any other name is taken. A name that the table lacks is accepted:
-own classes and other libraries are none of its business.
+own classes and other libraries are none of its business; the elaborator notes it (AM131).
 """
 
 from __future__ import annotations
@@ -29,6 +29,23 @@ LEGACY_CLASSES = {
     ),
     "RandomAxisFlip": "fields! probability:f",
 }
+
+#: Classes of older MONAI and Clara that the training or the engine translates; their arguments are not held to a table.
+TRANSLATED_CLASSES = frozenset(
+    {
+        "AddChannel",
+        "AddChanneld",
+        "AsChannelFirst",
+        "AsChannelFirstd",
+        "ConvertToChannelsFirst",
+        "LoadNifti",
+        "MMARExecutor",
+        "MMARHandler",
+        "MMARStatsHandler",
+        "ReinforcementController",
+        "SplitChanneld",
+    }
+)
 
 #: Arguments that older files give and today's classes do not have: (classes, old name, today's name or None when it does nothing).
 #: "*" stands for every class that has today's name.
@@ -61,11 +78,16 @@ OLD_ARGUMENTS: tuple[tuple[str, str, str | None], ...] = (
     ("CosineAnnealingWarmRestarts LinearLR ConstantLR SequentialLR", "verbose", None),
 )
 
-#: Our kernels stand in for classes of MONAI, argument for argument.
-_SAME_AS = {"automl_run.kernels": "monai.transforms"}
+#: Our kernels stand in for classes of MONAI. A bare name means MONAI's class; a kernel that the table lacks takes its arguments.
+KERNELS = "automl_run.kernels"
+_STANDS_FOR = "monai.transforms"
 
 #: Arguments that their class demands and the training supplies where a config leaves them out.
 SUPPLIED = {"monai.engines": frozenset({"device"}), "monai.data": frozenset({"data"})}
+
+
+#: A class this like a known one is probably a slip; own classes are often called a little like others.
+_LIKE = 0.8
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,18 +151,34 @@ def _parse(text: str, modules: tuple[str, ...]) -> Signature:
 def signatures(cls: str) -> tuple[Signature, ...]:
     """All classes that `cls` can mean, () when none is known. A dotted name means the class of that module only."""
     module, _, name = cls.rpartition(".")
-    module = _SAME_AS.get(module, module)
     if not module and name in LEGACY_CLASSES:
         return (_parse(LEGACY_CLASSES[name], ("",)),)
     table = _table()
     out: list[Signature] = []
+    ours: list[Signature] = []
     for indices, text in table.classes.get(name, ()):
         assert isinstance(indices, list)
         assert isinstance(text, str)
         modules = tuple(table.modules[index] for index in indices)
-        if not module or any(module == known or module.startswith(f"{known}.") for known in modules):
-            out.append(_parse(text, modules))
-    return tuple(out)
+        if not module or any(_is_within(module, known) for known in modules):
+            (ours if modules == (KERNELS,) else out).append(_parse(text, modules))
+    if not out and not ours and _is_within(module, KERNELS):
+        return signatures(f"{_STANDS_FOR}.{name}")
+    return tuple(out or ours)
+
+
+def _is_within(module: str, known: str) -> bool:
+    return module == known or module.startswith(f"{known}.")
+
+
+def is_qualified(cls: str) -> bool:
+    """Whether `cls` says by itself that it is a class of the table's libraries: `torch.optim.Adam`."""
+    return cls.startswith(("monai.", "torch.", "ignite.", f"{KERNELS}."))
+
+
+def is_known(cls: str) -> bool:
+    """Whether `cls` is a class of the table, or one that the training translates."""
+    return bool(signatures(cls)) or cls in TRANSLATED_CLASSES
 
 
 def library_versions() -> dict[str, str]:
@@ -151,6 +189,12 @@ def library_versions() -> dict[str, str]:
 def classes() -> tuple[str, ...]:
     """The names of all classes in the table."""
     return (*_table().classes, *LEGACY_CLASSES)
+
+
+@lru_cache(maxsize=1024)
+def similar_class(name: str) -> str | None:
+    """The class of the table that `name` was probably meant to be, or None."""
+    return nearest(name, classes(), _LIKE)
 
 
 def renamed(cls: str, name: str) -> tuple[bool, str | None]:

@@ -7,13 +7,12 @@ looked at instead, by the rules of `mistakes.py`; what none of them knows become
 from __future__ import annotations
 
 import unicodedata
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import lark
 
 from .diagnostics import Diagnostic, Secondary
 from .expected import expectation
-from .mistakes import RULES
 from .outline import BracketProblem, Outline, Statement, Word, indent_of, outline, words_of
 from .situation import Situation
 from .source import Source, Span
@@ -35,7 +34,10 @@ _STRANGE = {
     "\u2260": "write `!=`",
     "\u00d7": "write `*`",
     "\u00b7": "write `*`",
-    "$": 'a variable is written in a string: "{NAME}"',
+    "$": 'a value is read by its name, `base.lr`; a variable is written in a string: "{NAME}"',
+    "?": "one of two values is `a if condition else b`",
+    "\u2208": "a value is searched with `~`",
+    "\u223c": "a value is searched with `~`",
     "@": "an attribute is written `@name`, without a blank",
     "\r": "end lines with LF or CR LF",
 }
@@ -43,19 +45,31 @@ _STRANGE = {
 
 @dataclass(frozen=True, slots=True)
 class Mistake:
-    """A diagnostic, and the parts of the text to leave out of the next round."""
+    """A diagnostic, and the parts of the text to leave out of the next round. `context`: what else its mend has to look at."""
 
     diagnostic: Diagnostic
     regions: tuple[tuple[int, int], ...]
+    context: tuple[tuple[int, int], ...] = ()
 
 
 def find_before_parsing(source: Source) -> Mistake | None:
     """The first mistake in the words themselves: a strange character, an open string, a bracket without its partner."""
     found = outline(source.text)
+    mistake = _before_parsing(source, found)
+    if mistake is None:
+        return None
+    from .mends import proposed  # only a file with mistakes needs it
+
+    return replace(mistake, diagnostic=proposed(source, found, mistake.diagnostic))
+
+
+def _before_parsing(source: Source, found: Outline) -> Mistake | None:
     bracket = found.problems[0] if found.problems else None
     word = _bad_word(source, found)
     if word is not None and (bracket is None or word.span.start <= bracket.word.start or _explains(source, found, word, bracket)):
-        return Mistake(word, _region(source.text, found, word.span.start))
+        line_end = source.text.find("\n", word.span.start)
+        rest = (word.span.start, len(source.text) if line_end < 0 else line_end)
+        return Mistake(word, _region(source.text, found, word.span.start), (rest,) if word.code == "AM017" else ())
     if bracket is not None:
         return _bracket_mistake(source, found, bracket)
     return None
@@ -76,10 +90,14 @@ def explain(source: Source, error: lark.UnexpectedInput, start: str) -> Mistake:
         span = Span(source.name, 0, 0)
         return Mistake(Diagnostic("AM007", "there is nothing here", span), ((0, len(source.text)),))
     situation = Situation(source, found, statement, at, start == "start")
+    from .mends import proposed
+    from .mistakes import RULES
+
     for rule in RULES:
         verdict = rule(situation)
         if verdict is not None:
-            return Mistake(verdict.diagnostic, verdict.regions or _of_statement(statement))
+            context = _of_statement(found.statement_at(verdict.diagnostic.span.start) or statement) if verdict.regions else ()
+            return Mistake(proposed(source, found, verdict.diagnostic), verdict.regions or _of_statement(statement), context)
     expected = expectation(error)
     shown = f"`{situation.word.text}`" if situation.word else "end of line" if situation.is_file else "end of text"
     message = f"unexpected {shown}" + (f", expected {expected}" if expected else "")

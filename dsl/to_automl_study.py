@@ -61,6 +61,10 @@ def study_section(
         body.append(_set("stall_time", _time(study.stall_time_s)))
     if study.disk_reserve is not None:
         body.append(_set("disk_reserve", _bytes(study.disk_reserve)))
+    if study.executor is not None:
+        body.append(_set("executor", call(study.executor.name, study.executor.args)))
+    if study.handlers:
+        body.append(_set("handlers", _list([call(spec.name, spec.args) for spec in study.handlers])))
     if study.repeat is not None:
         body.append(_section("repeat", None, _repeat(study.repeat)))
     body += [_section("phase", phase.name, _phase(phase)) for phase in study.phases]

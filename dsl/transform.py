@@ -14,6 +14,7 @@ from lark import Token, Tree
 
 from . import ast
 from .checks import Checks
+from .diagnostics import Fix
 from .literals import LiteralError, read_float, read_int, read_quantity, read_string
 from .source import Source, Span
 
@@ -293,7 +294,8 @@ class Transformer:
         name = str(children[0])
         if name in _MISSPELT:
             value, word = _MISSPELT[name]
-            self._checks.error("AM013", f"`{name}` is not a word of the language", span, help=f"write `{word}`")
+            message = f"`{name}` is not a word of the language"
+            self._checks.error("AM013", message, span, help=f"write `{word}`", fixes=[Fix(span, word, True)])
             return ast.Lit(value, span)
         return ast.Name(name, span)
 

@@ -1,58 +1,108 @@
 """Arguments against the signatures of their classes: what is missing, and values of a kind that the argument does not take.
 
-Only what is written in a program is held to the kinds: a base's own values are MONAI's business, and its texts may be references.
+What a base file holds is checked more gently than what a program writes: its texts may be references, and MONAI takes much that
+its annotations do not say, so a wrong kind there is a warning, and only where it is sure.
 
-Codes: AM104 wrong kind, AM108 a quantity where a whole number is meant, AM119 missing argument.
+Codes: AM104 wrong kind, AM108 a quantity where a whole number is meant, AM119 missing argument, AM131 a class that is not known.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass, field
 
 from .. import ast, signatures
+from ..diagnostics import Hints, Severity, nearest
 from ..source import Span
 from .expressions import base_value
 from .tree import Binding, Comp, Fault, Leaf, Map, RangeTree, Seq, Slot, Tree
 
 _DATA = (".json", ".yaml", ".yml")
 #: A text that begins so is a reference or an expression.
-_REFERENCES = ("@", "$", "%", "#")
+_REFERENCES = ("@", "$", "%", "#", "lambda")
+#: An argument this like a known one is probably a slip, even of a class that may be the user's own.
+_LIKE = 0.8
 _NAMES = {"bool": "true or false", "int": "a whole number", "float": "a number", "str": "a text", "None": "null"}
 
 Report = Callable[[Fault], None]
 
 
-def check_slot(slot: Slot, report: Report) -> None:
-    """Everything below `slot`. Unknown arguments were refused where they are written."""
-    for binding in slot.chain():
-        if binding.site is not None:
-            for alternative in binding.site.alternatives or []:
-                value = alternative.values[binding.position]
-                if isinstance(value, (Comp, Seq, Map)):
-                    _check_tree(value, report)
-        elif binding.value is not None:
-            _check_tree(binding.value, report)
+@dataclass(slots=True)
+class Arguments:
+    """`every`: component names mean classes of MONAI and torch. Else only one with its module does, and the user's code,
+    which gets the component as data, may supply what is missing.
+    """
 
+    report: Report
+    every: bool
+    #: unknown classes that were told
+    _told: set[str] = field(default_factory=set)
+    _hints: Hints = field(default_factory=Hints)
 
-def _check_tree(tree: Tree, report: Report) -> None:
-    match tree:
-        case Comp(cls, _, args, attrs):
-            for problem in signatures.check_args(cls, args):
-                if problem.kind == "missing" and "ref" not in attrs:
-                    message = f"`{cls}` needs its argument `{problem.name}`"
-                    report(Fault("AM119", message, tree.callee_span, label=f"`{problem.name}` is missing"))
-            for name, slot in args.items():
-                _check_kinds(cls, name, slot, report)
-            for slot in (*args.values(), *attrs.values(), *tree.lets.values()):
-                check_slot(slot, report)
-        case Seq(items=items):
-            for slot in items:
-                check_slot(slot, report)
-        case Map(entries=entries):
-            for slot in entries.values():
-                check_slot(slot, report)
-        case Leaf():
-            pass
+    def slot(self, slot: Slot) -> None:
+        """Everything below `slot`. Unknown arguments were refused where they are written."""
+        for binding in slot.chain():
+            if binding.site is not None:
+                for alternative in binding.site.alternatives or []:
+                    value = alternative.values[binding.position]
+                    if isinstance(value, (Comp, Seq, Map)):
+                        self._tree(value)
+            elif binding.value is not None:
+                self._tree(binding.value)
+
+    def _tree(self, tree: Tree) -> None:
+        match tree:
+            case Comp(cls, _, args, attrs):
+                if self.every or signatures.is_qualified(cls):
+                    self._component(tree)
+                else:
+                    self._slips(tree)
+                for slot in (*args.values(), *attrs.values(), *tree.lets.values()):
+                    self.slot(slot)
+            case Seq(items=items):
+                for slot in items:
+                    self.slot(slot)
+            case Map(entries=entries):
+                for slot in entries.values():
+                    self.slot(slot)
+            case Leaf():
+                pass
+
+    def _component(self, comp: Comp) -> None:
+        if not signatures.is_known(comp.cls):
+            self._unknown(comp)
+            return
+        for problem in signatures.check_args(comp.cls, comp.args) if self.every else ():
+            if problem.kind == "missing" and "ref" not in comp.attrs:
+                message = f"`{comp.cls}` needs its argument `{problem.name}`"
+                self.report(Fault("AM119", message, comp.callee_span, label=f"`{problem.name}` is missing"))
+        for name, slot in comp.args.items():
+            _check_kinds(comp.cls, name, slot, self.report)
+
+    def _slips(self, comp: Comp) -> None:
+        """A class of a known name may be the user's own here, so only an argument much like a known one is told, as a warning."""
+        for problem in signatures.check_args(comp.cls, comp.args):
+            slip = problem.name
+            if problem.kind == "unknown" and (
+                best := nearest(slip, set(signatures.arguments(comp.cls) or ()) - {*comp.args}, _LIKE)
+            ):
+                message = f"`{slip}` is not an argument of MONAI's or torch's `{comp.short}`"
+                help = f"did you mean `{best}`?"
+                fault = Fault("AM203", message, comp.args[slip].span, label="taken as it is", help=help, severity="warning")
+                self.report(fault)
+
+    def _unknown(self, comp: Comp) -> None:
+        """A note, once a class. A base that gives the module of a class, or a function, has said what it means."""
+        if comp.cls in self._told or (("." in comp.cls or not comp.cls[:1].isupper()) and _is_data(comp.callee_span)):
+            return
+        if not comp.cls[:1].isupper() and "." not in comp.cls:
+            return  # `component("name", ...)`: of the user's own
+        self._told.add(comp.cls)
+        best = signatures.similar_class(comp.short) if self._hints.allows(comp.short) else None
+        is_slip = best not in (None, comp.short)
+        help = f"did you mean `{best}`?" if is_slip else "its arguments are not checked"
+        message = f"`{comp.cls}` is not in the table of known classes"
+        self.report(Fault("AM131", message, comp.callee_span, label="taken as it is", help=help, severity="note"))
 
 
 # -- kinds --------------------------------------------------------------------------------------------------------------------
@@ -101,9 +151,8 @@ def _check_range(cls: str, name: str, kinds: tuple[signatures.Kind, ...], range:
 
 
 def _check_value(cls: str, name: str, kinds: tuple[signatures.Kind, ...], expr: ast.Expr) -> None:
-    if _is_data(expr.span):
-        return
-    if isinstance(expr, ast.Quantity) and "float" not in kinds:
+    is_data = _is_data(expr.span)
+    if isinstance(expr, ast.Quantity) and "float" not in kinds and not is_data:
         refuse_quantity(expr, f"`{name}` of `{cls}`")
     value = expr.value if isinstance(expr, ast.Lit) else None
     if not isinstance(expr, ast.Lit) or (isinstance(value, str) and (value.startswith(_REFERENCES) or "{" in value)):
@@ -113,8 +162,11 @@ def _check_value(cls: str, name: str, kinds: tuple[signatures.Kind, ...], expr: 
         return
     if kind == "None" or (kind == "float" and isinstance(value, float) and value.is_integer()):
         return  # many an annotation leaves `None` out, and 2.0 is taken for 2
+    if is_data and kind == "int" and value in (0, 1):
+        return  # a switch, as old files write it
     wanted = " or ".join(_NAMES[known] for known in kinds if known in _NAMES)
-    raise Fault("AM104", f"`{name}` of `{cls}` is {wanted}, not {_NAMES[kind]}", expr.span)
+    severity: Severity = "warning" if is_data else "error"
+    raise Fault("AM104", f"`{name}` of `{cls}` is {wanted}, not {_NAMES[kind]}", expr.span, severity=severity)
 
 
 def refuse_quantity(expr: ast.Quantity, what: str) -> None:

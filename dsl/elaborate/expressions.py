@@ -29,7 +29,7 @@ _MAX_DEPTH = 130
 #: Factor to the base unit (seconds, bytes, millimetres, Hounsfield units), by dimension.
 UNITS: dict[str, dict[str, float]] = {
     "time": {"ms": 1e-3, "s": 1.0, "min": 60.0, "h": 3600.0, "d": 86400.0},
-    "bytes": {f"{p}{b}": f**n for f, b in ((1000, "B"), (1024, "iB")) for n, p in enumerate("KMGT", 1)},
+    "bytes": {"B": 1.0, **{f"{p}{b}": f**n for f, b in ((1000, "B"), (1024, "iB")) for n, p in enumerate("KMGT", 1)}},
     "length": {"mm": 1.0},
     "HU": {"HU": 1.0},
 }
@@ -344,7 +344,12 @@ class Expressions:
                 out = part
                 continue
             guard = self.sites.guard(slot, binding)
-            if out is None:
+            # `m is A` where `m = A() if guard else B()` is the guard, and a reader under it may rely on that.
+            if out is not None and is_true(part):
+                out = guard if is_false(out) else fold(ir.Binary("or", guard, out))
+            elif out is not None and is_false(part):
+                out = negation(guard) if is_true(out) else out if is_false(out) else fold(ir.Binary("and", negation(guard), out))
+            elif out is None:
                 out = fold(ir.Binary("and", guard, part))
             else:
                 out = fold(ir.IfElse(guard, part, out))

@@ -12,7 +12,9 @@ from dataclasses import dataclass, field, fields, is_dataclass, replace
 from .. import ast
 from ..diagnostics import Diagnostic, Secondary
 from .expand import Expander, spread
+from .merge import merged
 from .places import HasArgument, Places, component_of, section_key
+from .settings import compare
 from .tree import Binding, Fault, Leaf, Map, Scope, Section, Seq, Slot, later
 
 _MAX_STEPS = 64
@@ -24,12 +26,14 @@ class Layer:
 
     `automl_config`: a study that the legacy reader made, which has carried out what handlers and executor say.
     `bundle`: a MONAI bundle's configuration, whose keys may create, and whose texts are MONAI's.
+    `setting`: what `--set` says, which changes values and not their kinds.
     """
 
     module: ast.Module
     legacy: bool = False
     automl_config: bool = False
     bundle: bool = False
+    setting: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +66,8 @@ class Layered:
     #: the layers that are legacy AutoML configs
     automl_configs: set[int] = field(default_factory=set)
     faults: list[Diagnostic] = field(default_factory=list)
+    #: what is worth a word and no mistake
+    remarks: list[Diagnostic] = field(default_factory=list)
 
 
 def build(layers: Sequence[Layer], has_argument: HasArgument) -> Layered:
@@ -74,7 +80,7 @@ class _Builder:
         self.out = out
         self.places = out.places
         self.expand = Expander(out.places)
-        self.legacy = False
+        self.legacy = self.bundle = self.setting = False
         #: path, as names, -> number of the statement of this layer that mentions it first
         self.mentioned: dict[tuple[str, ...], int] = {}
 
@@ -89,7 +95,7 @@ class _Builder:
             if layer.automl_config:
                 self.out.automl_configs.add(number)
         for number, layer in enumerate(layers):
-            self.expand.layer, self.legacy = number, layer.legacy
+            self.expand.layer, self.legacy, self.bundle, self.setting = number, layer.legacy, layer.bundle, layer.setting
             # Paths create only where no layer below made a configuration: with a base, an unknown path is a slip.
             self.places.root.open = layer.bundle or not self.places.root.entries
             self._apply(placed[number])
@@ -223,7 +229,7 @@ class _Builder:
                 slot = self.places.walk(None, steps, self.expand.layer, path.span)
             slots.append(slot)
         if bind.append:
-            self._append(slots, bind, placed.scope)
+            (self._merge if self.bundle else self._append)(slots, bind, placed.scope)
             return
         for slot, path in zip(slots, bind.targets, strict=True):
             self._check_once(slot, bind, path)
@@ -286,6 +292,9 @@ class _Builder:
         for slot, value in zip(slots, spread(bind.given, len(slots), bind.span), strict=True):
             if value is None:
                 raise Fault("AM007", f"`{slot.name}` is given no value", bind.span)
+            if self.setting:
+                remark = compare(slot, value, scope, self.places)
+                self.out.remarks += [] if remark is None else [remark]
             old = slot.binding
             binding = self.expand.bind(slot, value, scope, bind.span, bind.guard, old if bind.guard is not None else None)
             if old is not None and old.layer >= 0 and bind.guard is None and isinstance(binding.value, Leaf):
@@ -309,6 +318,20 @@ class _Builder:
         items = binding.value.items
         place = len(items) if bind.before is None else self._before(items, bind.before)
         items[place:place] = added.items
+
+    def _merge(self, slots: list[Slot], bind: ast.Bind, scope: Scope | None) -> None:
+        """A bundle's `"+key": value`. Without anything to merge into, it is put there, as MONAI does with a warning."""
+        slot, given = slots[0], bind.given
+        if given is None:
+            return
+        old = slot.binding
+        if old is None:
+            message = f"`+{slot.name}` has nothing to merge into"
+            self.out.remarks.append(Diagnostic("AM116", message, bind.targets[0].span, "put there as it is", severity="warning"))
+        elif old.site is None:
+            old.value = merged(old.value, self.expand.value(given, scope, slot), self.places, bind.targets[0].span, slot.name)
+            return
+        slot.binding = self.expand.bind(slot, given, scope, bind.span)
 
     def _before(self, items: list[Slot], before: ast.Expr) -> int:
         match before:

@@ -12,13 +12,13 @@ from .. import ast, ir
 from ..diagnostics import did_you_mean
 from ..evaluate import FUNCTIONS, Undefined
 from ..source import Span
+from .dimensions import Dimensions
 from .expressions import Expressions, Reading, base_value
 from .logic import fold, metrics_in
 from .metrics import BUILT_IN
 from .tree import Fault
 
 _COMPARISONS = ("==", "!=", "<", "<=", ">", ">=")
-_EXAMPLE = {"time": "12h", "bytes": "20GiB", "a number": "1000000", "milliseconds": "50"}
 
 
 @dataclass(slots=True)
@@ -55,7 +55,7 @@ class MetricExpressions:
         if not metrics_in(out):
             name = f"`{what}`" if what == "ensure" else what
             raise Fault("AM404", f"{name} reads no metric here", expr.span, help=help)
-        self._dimension(expr)
+        Dimensions(self.expressions.places, BUILT_IN.get).of(expr)
         return out
 
     # -- translation ----------------------------------------------------------------------------------------------------------
@@ -152,56 +152,6 @@ class MetricExpressions:
             raise Fault("AM404", f"the configuration has no metric `{name}`", span, label="unknown metric", help=help)
         self.spans.setdefault(name, span)
         return ir.Metric(name)
-
-    # -- units ----------------------------------------------------------------------------------------------------------------
-
-    def _dimension(self, expr: ast.Expr) -> str | None:
-        """What `expr` counts: a dimension, or None for a plain or unknown number. Fault AM109 where two do not go together."""
-        match expr:
-            case ast.Quantity():
-                return base_value(expr)[1]
-            case ast.Name(name) | ast.Lit(str() as name):
-                return BUILT_IN.get(name)
-            case ast.Unary(_, operand):
-                return self._dimension(operand)
-            case ast.Binary("+" | "-", left, right):
-                return self._agree([left, right])
-            case ast.Binary("*", left, right):
-                a, b = self._dimension(left), self._dimension(right)
-                return a if b is None else b if a is None else None
-            case ast.Binary("/", left, right):
-                a, b = self._dimension(left), self._dimension(right)
-                return a if b is None else None
-            case ast.Binary(_, left, right):
-                self._dimension(left)
-                self._dimension(right)
-                return None
-            case ast.Compare(first, rest):
-                self._agree([first, *(part for _, part in rest)])
-                return None
-            case ast.IfElse(condition, then, otherwise):
-                self._dimension(condition)
-                return self._agree([then, otherwise])
-            case ast.Call("min" | "max" | "sum" | "abs" | "round" | "floor" | "ceil", args):
-                return self._agree([arg.value for arg in args if isinstance(arg, ast.Positional)])
-            case _:
-                return None
-
-    def _agree(self, parts: list[ast.Expr]) -> str | None:
-        found: str | None = None
-        for part in parts:
-            dimension = self._dimension(part)
-            if found is not None and dimension is not None and dimension != found:
-                help = f"write it like `{_EXAMPLE[found]}`" if found in _EXAMPLE else ""
-                raise Fault("AM109", f"{_counted(dimension)} beside {_counted(found)}", part.span, label="wrong unit", help=help)
-            found = found or dimension
-        return found
-
-
-def _counted(dimension: str) -> str:
-    return {"time": "a time", "bytes": "a number of bytes", "length": "a length", "milliseconds": "a number of milliseconds"}.get(
-        dimension, dimension
-    )
 
 
 def _is_condition(expr: ir.Expr) -> bool:

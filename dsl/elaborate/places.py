@@ -6,12 +6,14 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from .. import ast
-from ..diagnostics import did_you_mean
+from ..diagnostics import Hints
 from ..source import NOWHERE, Span
 from .tree import Binding, Comp, Fault, Leaf, Map, Names, Scope, Section, Seq, Slot, Tree, Variable
 
 #: Attributes that a component may get although the base does not write them.
 _ATTRIBUTES = frozenset({"disabled", "rank", "ref", "log_label"})
+
+_SWITCHES = {"yes": "true", "on": "true", "no": "false", "off": "false"}
 
 #: Whether a class has an argument; None where nothing is known about the class.
 HasArgument = Callable[[str, str], "bool | None"]
@@ -25,6 +27,7 @@ class Places:
     root: Map = field(default_factory=lambda: Map({}, NOWHERE, open=True))
     lets: dict[tuple[tuple[str, ...], str], Slot] = field(default_factory=dict)
     defs: dict[str, tuple[ast.Def, Scope | None]] = field(default_factory=dict)
+    hints: Hints = field(default_factory=Hints)
 
     # -- reading ------------------------------------------------------------------------------------------------------------
 
@@ -109,7 +112,11 @@ class Places:
         elif name.id in self.defs:
             help = f"`{name.id}` is a `def`: it is stamped where a value is searched (`~ {name.id}`), not read"
         else:
-            help = did_you_mean(name.id, self.visible(scope)) or "a text stands in double quotes"
+            help = self.hints.did_you_mean(name.id, lambda: self.visible(scope))
+            if name.id.lower() in _SWITCHES and not help.startswith("did"):
+                help = f'write `{_SWITCHES[name.id.lower()]}`, or `"{name.id}"` for a text'
+            elif not help.startswith("did"):
+                help = f'a text is written `"{name.id}"`' + (f"; {help}" if help else "")
         return Fault("AM101", f"nothing is named `{name.id}` here", name.span, label="unknown name", help=help)
 
     # -- walking ------------------------------------------------------------------------------------------------------------
@@ -160,7 +167,7 @@ class Places:
             made = self._create(trees[0], step)
             if made is not None:
                 return made, 1
-        raise _missing(slot, trees, step)
+        raise _missing(slot, trees, step, self.hints)
 
     def _trees(self, slot: Slot, create: int | None) -> list[Tree]:
         """What stands at `slot`: its value, or every alternative of its search."""
@@ -213,8 +220,9 @@ class Places:
         if wanted is None:
             return None
         trees = [tree for tree in self._trees(slot, None) if isinstance(tree, Comp) and wanted in (tree.cls, tree.short)]
-        if not trees or not any(binding.site for binding in slot.chain()):
-            return None
+        bindings = list(slot.chain())
+        if not trees or (len(bindings) < 2 and not any(binding.site for binding in bindings)):
+            return None  # a component that stands fixed has no alternatives to name
         if index is None and len(trees) > 1:
             help = f"say which: `{wanted}[0]` is the first"
             raise Fault("AM112", f"{len(trees)} alternatives are called `{wanted}`", step.span, help=help)
@@ -369,13 +377,16 @@ def _known_below(slot: Slot | None, trees: Sequence[Tree] = ()) -> Mapping[str, 
     return out
 
 
-def _missing(slot: Slot | None, trees: Sequence[Tree], step: ast.Step) -> Fault:
+def _missing(slot: Slot | None, trees: Sequence[Tree], step: ast.Step, hints: Hints) -> Fault:
     name = _shown(step)
     known = _known_below(slot, trees)
-    help = did_you_mean(name, known)
+    help = hints.did_you_mean(name, lambda: known)
     comp = next((tree for tree in trees if isinstance(tree, Comp)), None)
     if name == "args" and comp is not None:
         return Fault("AM110", "arguments are addressed without `args`", step.span, help="leave `.args` out")
+    if slot is None and not help.startswith("did"):
+        help = f"{help}; " if help else ""
+        help += 'a new key is made in a file that uses nothing, used first: `use "keys.automl"`; a helper is a `let`'
     if comp is not None and len(trees) == 1:
         if f"@{name}" in known:
             help = f"did you mean `@{name}`?"

@@ -12,7 +12,8 @@ from ..diagnostics import Diagnostic
 from ..digest import digest
 from ..source import NOWHERE, Span
 from . import feasibility, metrics
-from .arguments import check_slot
+from .arguments import Arguments
+from .dimensions import Dimensions
 from .expand import Expander
 from .expressions import Expressions, Reading
 from .layers import Layer, Layered, build
@@ -20,6 +21,8 @@ from .logic import is_false, is_true
 from .lower import Lowering
 from .order import ordered
 from .paths import assign
+from .places import HasArgument
+from .references import dangling
 from .sites import Sites, is_dead, never_searched
 from .study import StudyReader
 from .study_values import StudyValues
@@ -53,15 +56,26 @@ class Elaborated:
 def elaborate(request: Request) -> Elaborated:
     """Pure: reads no file, imports no component."""
     checked = is_checked(request)
-    layered = build(request.layers, signatures.has_argument if checked else lambda cls, name: None)
+    layered = build(request.layers, known_arguments(checked))
     assign(layered.places)
     expressions = Expressions(layered.places)
     sites = Sites(expressions, Expander(layered.places))
     lowering = Lowering(sites)
     lowering.faults += layered.faults
-    if checked:
-        for slot in layered.places.root.entries.values():
-            check_slot(slot, lowering.report)
+    remarks = [*layered.remarks]
+
+    def report(fault: Fault) -> None:
+        if fault.diagnostic.severity == "error":
+            lowering.report(fault)
+        else:
+            remarks.append(fault.diagnostic)
+
+    arguments = Arguments(report, checked)
+    for slot in (*layered.places.root.entries.values(), *layered.places.lets.values()):
+        arguments.slot(slot)
+    if any(layer.legacy for layer in request.layers):
+        for fault in dangling(layered.places.root):
+            lowering.report(fault)
     config = lowering.root(layered.places.root.entries)
     lets = _lets(layered, sites, lowering)
     requires, places = _requires(layered, sites, lowering, request)
@@ -74,7 +88,7 @@ def elaborate(request: Request) -> Elaborated:
     faults = [*lowering.faults, *reader.faults]
     # What stood in a slot with a mistake is missing, and would only be complained about again.
     dead = [never_searched(id, sites.spans[id]) for id, param in sites.params.items() if is_dead(param)]
-    diagnostics = tuple(_unique([*faults, *sites.warnings, *dead]))
+    diagnostics = tuple(_unique([*faults, *remarks, *sites.warnings, *dead]))
     if faults:
         return Elaborated(None, diagnostics)
     live = {id: sites.labelled(param) for id, param in sites.params.items() if not is_dead(param)}
@@ -95,7 +109,12 @@ def elaborate(request: Request) -> Elaborated:
     )
     diagnostics = (*diagnostics, *_not_run(program, reader, start))
     spans = {_reason(require): span for require, span in zip(requires, places, strict=True)}
-    found = feasibility.check(program, lambda reason: spans.get(reason, NOWHERE), start)
+    texts = [(f"`require {require.text}` has no value: ", span) for require, span in zip(requires, places, strict=True)]
+
+    def place(reason: str) -> Span:
+        return spans.get(reason) or next((span for text, span in texts if reason.startswith(text)), NOWHERE)
+
+    found = feasibility.check(program, place, start)
     diagnostics = (*diagnostics, *found)
     if any(item.severity == "error" for item in found):
         return Elaborated(None, diagnostics)
@@ -113,6 +132,13 @@ def is_checked(request: Request) -> bool:
                     if isinstance(item, ast.Bind) and isinstance(item.given, ast.Call) and item.given.callee in ("Mmar", "Bundle"):
                         return True
     return False
+
+
+def known_arguments(checked: bool) -> HasArgument:
+    """Whether a class has an argument. Not `checked`: only a class that is named with its module is held to the table."""
+    if checked:
+        return signatures.has_argument
+    return lambda cls, name: signatures.has_argument(cls, name) if signatures.is_qualified(cls) else None
 
 
 def _lets(layered: Layered, sites: Sites, lowering: Lowering) -> list[ir.ParamId]:
@@ -136,12 +162,14 @@ def _requires(layered: Layered, sites: Sites, lowering: Lowering, request: Reque
     """All `require`s that say something, and where they are written."""
     out: list[ir.Require] = []
     places: list[Span] = []
+    dimensions = Dimensions(layered.places)
     for placed in layered.requires:
         statement = placed.statement
         if not isinstance(statement, ast.Require):
             continue
         try:
             condition = sites.expressions.condition(statement.condition, placed.scope, None, Reading("require"))
+            dimensions.of(statement.condition, placed.scope)
             if is_false(condition):
                 raise Fault("AM122", "this never holds", statement.condition.span, help=statement.reason)
         except Fault as fault:

@@ -238,6 +238,9 @@ class Sites:
             alts.append(ir.Alt(label, values))
         if len(alts) == 1 and not site.keep_baseline:
             help = "write `=` to fix the value"
+            match site.domain.alternatives[0]:
+                case ast.Binary("-", ast.Lit(int() | float()), ast.Lit(int() | float())):
+                    help = "write `..` for a range, `=` to fix the value"
             self.warnings.append(Diagnostic("AM906", "one alternative is no choice", site.domain.span, "", help, "warning"))
         columns = [[alt.values[at] for alt in alts] for at in range(len(positions))]
         return ir.Choice(tuple(alts), len(alts) > 1 and all(_increasing(column) for column in columns))

@@ -1,13 +1,13 @@
 """The `study` section: its keys, merged over the layers, as `ir.Study`.
 
-Codes: AM401 unknown key, AM402 wrong value, AM403 controller, AM404 metric, AM405 target, AM406 two studies, AM199 what is not
-honoured in such a file. `support.py` says what of the outcome the engine carries out.
+Codes: AM401 unknown key, AM402 wrong value, AM403 controller, AM404 metric, AM405 target, AM406 two studies.
+`support.py` says what of the outcome the engine carries out.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TypeAlias
 
 from .. import ast, ir
@@ -27,8 +27,8 @@ _KEYS = (
     "target", "controller", "workers", "seed", "order", "baseline", "keep", "out", "executor", "handlers", "budget",
     "pruner", "repeat", "phase", "accelerate", "stall_time", "disk_reserve",
 )  # fmt: skip
-#: Honoured in a legacy AutoML config, whose reader translates them.
-_LEGACY_KEYS = ("executor", "handlers")
+#: What MMARHandler's arguments say, as keys of the study. A key that stands in the study itself goes before them.
+_SAID_BY_HANDLER = {"num_mmars_to_keep": "keep", "stop_threshold": "budget.target", "work_dir": "out"}
 _WORDS = ("maximize", "minimize", "ensure")
 _SECTIONS = {
     "budget": ("trials", "time", "job_time", "target", "patience", "gpu_hours"),
@@ -103,6 +103,7 @@ class StudyReader:
         name = self._name()
         for part in (self._study, *self._phases.values()):
             self._evaluate(part)
+        self._heed_handlers()
         values = self._study.values
         controller = _spec(values.get("controller")) or ir.Spec("Auto")
         expressions = MetricExpressions(self.values.expressions, metrics)
@@ -135,6 +136,24 @@ class StudyReader:
             stall_time_s=_float(values.get("stall_time")),
             disk_reserve=_whole(values.get("disk_reserve")),
         )
+
+    def _heed_handlers(self) -> None:
+        """MMARHandler's arguments mean keys of the study. Those of a legacy config its reader has translated."""
+        setting = self._study.settings.get("handlers")
+        if setting is None or setting.key.layer in self.layered.automl_configs:
+            return
+        for spec in _specs(self._study.values.get("handlers")):
+            for argument, key in _SAID_BY_HANDLER.items() if spec.name == "MMARHandler" else ():
+                if argument not in spec.args or key in self._study.settings:
+                    continue
+                value = spec.args[argument]
+                if isinstance(value, (list, dict)):
+                    value = None  # which no key takes
+                try:
+                    self._study.values[key] = self.values.read(key, ast.Lit(value, setting.value.span), setting.key.file)
+                except Fault as fault:
+                    found = replace(fault.diagnostic, message=f"`{argument}` of `MMARHandler`: {fault.diagnostic.message}")
+                    self.faults.append(found)
 
     @staticmethod
     def _is_endless(controller: ir.Spec, budget: ir.Budget, phases: tuple[ir.Phase, ...]) -> bool:
@@ -245,9 +264,6 @@ class StudyReader:
         else:
             self._check_key(words, span, _KEYS, "a study")
         name = ".".join(words)
-        if name in _LEGACY_KEYS and key.layer not in self.layered.automl_configs:
-            help = "`keep`, `out` and `budget { target = ... }` say what MMARHandler said" if name == "handlers" else ""
-            raise Fault("AM199", f"`{name}` is not supported yet", span, help=help)
         old = part.settings.get(name)
         if old is not None and old.key.layer == key.layer:
             other = (Secondary(old.span, "first here"),)

@@ -7,12 +7,12 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from .. import ast, ir
-from ..controllers import ALIASES, CONTROLLERS, PRUNERS, Argument
-from ..diagnostics import did_you_mean
+from ..controllers import ALIASES, CONTROLLERS, EXECUTORS, HANDLERS, PRUNERS, Argument
+from ..diagnostics import did_you_mean, nearest
 from ..source import Span
 from .arguments import refuse_quantity
 from .expressions import Expressions, base_value
-from .tree import Fault, later
+from .tree import Fault
 
 _TARGETS = {"Mmar": "path", "Bundle": "path", "Python": "function", "Command": "template"}
 _PRUNER_EXAMPLE = 'Hyperband(resource = "epochs", min = 5, max = 300)'
@@ -30,7 +30,7 @@ class StudyValues:
     resolve_target: Callable[[str, str], str | None]
 
     def read(self, key: str, value: ast.Expr, file: str) -> object:
-        """The value of `key`, checked. Fault AM199 or AM40x."""
+        """The value of `key`, checked. Fault AM203 or AM40x."""
         match key:
             case "target":
                 return self._target(value, file)
@@ -52,12 +52,11 @@ class StudyValues:
             case "out":
                 return self._kind(value, str, "`out` is the path of a folder")
             case "executor":
-                return self._named(value, ("MMARExecutor",), "executor")
+                return self._named(value, EXECUTORS, "executor")
             case "handlers":
                 if not isinstance(value, ast.ListExpr):
                     raise Fault("AM402", "`handlers` is a list", value.span)
-                known = ("MMARHandler", "StatsHandler", "MMARStatsHandler")
-                return tuple(self._named(_expr(item), known, "handler") for item in value.items)
+                return tuple(self._named(_expr(item), HANDLERS, "handler") for item in value.items)
             case "budget.trials" | "budget.patience":
                 return self._whole(value, f"`{key}`", 1)
             case "budget.target":
@@ -203,14 +202,23 @@ class StudyValues:
             raise Fault("AM402", f"{what} is a number {'above' if argument.above else 'from'} {argument.least:g}", expr.span)
         return float(value)
 
-    def _named(self, expr: ast.Expr, known: Sequence[str], what: str) -> ir.Spec:
-        call = self._call(expr, what, f"{known[0]}()")
-        if "." in call.callee:
-            raise later(f"one's own {what}", call.callee_span)
-        if call.callee not in known:
-            help = did_you_mean(call.callee, known)
+    def _named(self, expr: ast.Expr, known: Mapping[str, Sequence[str]], what: str) -> ir.Spec:
+        """One of Clara's, or `pkg.mod.Class(...)` of the user's own; its arguments stay as given."""
+        call = self._call(expr, what, f"{next(iter(known))}()")
+        if "." not in call.callee and call.callee not in known:
+            help = f"one of your own is written `pkg.mod.{call.callee}()`"
+            if nearest(call.callee, known) is not None:
+                help = did_you_mean(call.callee, known)
             raise Fault("AM402", f"no {what} is called `{call.callee}`", call.callee_span, help=help)
-        return ir.Spec(call.callee, {name: self._constant(value) for name, _, value in self._arguments(call)})
+        args: dict[str, ir.Value] = {}
+        for arg, place, value in self._arguments(call):
+            if "." not in call.callee and arg not in known[call.callee]:
+                help = did_you_mean(arg, known[call.callee]) or f"`{call.callee}` takes no arguments"
+                raise Fault("AM203", f"`{call.callee}` has no argument `{arg}`", place, label="unknown argument", help=help)
+            if arg in args:
+                raise Fault("AM111", f"`{arg}` is given twice", place)
+            args[arg] = self._constant(value)
+        return ir.Spec(call.callee, args)
 
     def _arguments(self, call: ast.Call) -> list[tuple[str, Span, ast.Expr]]:
         out: list[tuple[str, Span, ast.Expr]] = []

@@ -39,6 +39,11 @@ def _unsupported(program: ir.Program) -> Iterator[Unsupported]:
         if is_mmar and name in BUILT_IN and name not in MEASURED and name not in log_labels(program.config):
             yield Unsupported(f"the built-in metric `{name}`", f"metric {name}")
     yield from _controller(study.controller, "controller")
+    if study.executor is not None and "." in study.executor.name:
+        yield Unsupported("an executor of your own", "executor")
+    for handler in study.handlers:
+        if "." in handler.name:
+            yield Unsupported(f"the handler `{handler.name}`", "handlers")
     if study.pruner is not None:
         yield Unsupported("`pruner`", "pruner")
     if study.budget.gpu_hours is not None:
@@ -47,8 +52,8 @@ def _unsupported(program: ir.Program) -> Iterator[Unsupported]:
         yield Unsupported("`repeat`", "repeat")
     for phase in study.phases:
         yield Unsupported(f"the phase `{phase.name}`", f"phase {phase.name}")
-    if study.accelerate:
-        yield Unsupported("`accelerate`", "accelerate")
+    if study.accelerate and study.target is not None and study.target.name == "Command":
+        yield Unsupported("`accelerate` of a command, which is a process of its own,", "accelerate")
     if study.stall_time_s is not None:
         yield Unsupported("`stall_time`", "stall_time")
     if study.disk_reserve is not None:

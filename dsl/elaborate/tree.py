@@ -13,18 +13,26 @@ from dataclasses import dataclass
 from typing import TypeAlias
 
 from .. import ast
-from ..diagnostics import Diagnostic, Secondary
+from ..diagnostics import Diagnostic, Secondary, Severity
 from ..source import Span
 
 
 class Fault(Exception):
-    """One mistake; it ends the work on the thing it is in, not the whole elaboration."""
+    """One mistake; it ends the work on the thing it is in, not the whole elaboration. With another severity it is a remark."""
 
     def __init__(
-        self, code: str, message: str, span: Span, *, label: str = "", help: str = "", secondary: tuple[Secondary, ...] = ()
+        self,
+        code: str,
+        message: str,
+        span: Span,
+        *,
+        label: str = "",
+        help: str = "",
+        severity: Severity = "error",
+        secondary: tuple[Secondary, ...] = (),
     ) -> None:
         super().__init__(message)
-        self.diagnostic = Diagnostic(code, message, span, label, help, "error", secondary)
+        self.diagnostic = Diagnostic(code, message, span, label, help, severity, secondary)
 
 
 def later(what: str, span: Span) -> Fault:

@@ -49,9 +49,9 @@ def fixes_of(diagnostic: Diagnostic, analysis: Analysis) -> tuple[Fix, ...]:
     """The edits that are made together for one mistake."""
     if diagnostic.fixes:
         return diagnostic.fixes
-    if diagnostic.code == "AM011":
-        return (Fix(diagnostic.span, "automl 1\n", True),) if diagnostic.span.start == diagnostic.span.end else ()
-    match = _MEANT.search(diagnostic.help) or _WRITE.fullmatch(diagnostic.help)
+    # A syntax error has the edits that are known to mend it; without them its help shows only a part of what has to be written.
+    is_syntax = diagnostic.code < "AM1"
+    match = _MEANT.search(diagnostic.help) or (None if is_syntax else _WRITE.fullmatch(diagnostic.help))
     written = analysis.text_of(diagnostic.span)
     if match is None or "..." in match[1] or not written or "\n" in written or written == match[1]:
         return ()

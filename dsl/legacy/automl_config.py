@@ -1,14 +1,17 @@
 """Clara's config_automl.json -> `study { ... }`.
 
-Codes: AM199 code of one's own, AM201 a key missing or of the wrong kind, AM208 unknown key, AM220 unknown component,
+Codes: AM201 a key missing or of the wrong kind, AM208 unknown key, AM220 unknown component,
 AM221 wrong value.
 """
 
 from __future__ import annotations
 
+import re
+from collections.abc import Mapping
+
 from .. import controllers
 from ..ast import AttrStep, Bind, Call, Expr, Item, ListExpr, Lit, Module, NameStep, Path, Positional, Quantity, Section, Statement
-from ..controllers import ALIASES
+from ..controllers import ALIASES, EXECUTORS, HANDLERS
 from ..diagnostics import Diagnostic, did_you_mean
 from ..source import Source, Span
 from .components import ComponentReader, identify
@@ -18,16 +21,7 @@ from .words import misspelt
 
 #: Clara's controller and ours, each under its name here.
 CONTROLLERS = {**ALIASES, **{f"{name}{end}": name for name in controllers.CONTROLLERS for end in ("", "Controller")}}
-HANDLERS = ("MMARHandler", "StatsHandler", "MMARStatsHandler")
-EXECUTORS = ("MMARExecutor",)
-MMAR_HANDLER_ARGS = (
-    "num_mmars_to_keep",
-    "stop_threshold",
-    "train_config_file",
-    "work_dir",
-    "key_mmar_content_only",
-)
-EXECUTOR_ARGS = ("msg_destination", "remove_search_augs")
+_DOTTED = re.compile(r"[A-Za-z_][A-Za-z0-9_]*(?:\.[A-Za-z_][A-Za-z0-9_]*)+")
 _KEYS = ("controller", "executor", "handlers", "max_job_run_time", "max_sys_run_time")
 _TIMES = {"max_job_run_time": "job_time", "max_sys_run_time": "time"}
 
@@ -108,6 +102,9 @@ class _AutomlReader:
         call = self._component(entry.value, "controller", tuple(CONTROLLERS))
         if call is None:
             return
+        if "." in call.callee:
+            self.statements.append(_set("controller", call, entry.key_span))
+            return
         rounds = next((arg for arg in call.args if isinstance(arg, Bind) and _is_named(arg, "max_rounds")), None)
         if rounds is not None and isinstance(rounds.given, Lit):
             value = rounds.given.value
@@ -121,9 +118,9 @@ class _AutomlReader:
         self.statements.append(_set("controller", renamed, entry.key_span))
 
     def _executor(self, entry: JsonEntry) -> None:
-        call = self._component(entry.value, "executor", EXECUTORS)
+        call = self._component(entry.value, "executor", tuple(EXECUTORS))
         if call is not None:
-            self._check_args(entry.value, call.callee, EXECUTOR_ARGS)
+            self._check_args(entry.value, call.callee, EXECUTORS)
             self.statements.append(_set("executor", call, entry.key_span))
 
     def _handlers(self, entry: JsonEntry) -> None:
@@ -132,11 +129,11 @@ class _AutomlReader:
             return
         items: list[Item] = []
         for node in entry.value.items:
-            call = self._component(node, "handler", HANDLERS)
+            call = self._component(node, "handler", tuple(HANDLERS))
             if call is None:
                 continue
+            self._check_args(node, call.callee, HANDLERS)
             if call.callee == "MMARHandler" and isinstance(node, JsonObject):
-                self._check_args(node, call.callee, MMAR_HANDLER_ARGS)
                 self._mmar_handler(node)
             items.append(Item(call, None, call.span))
         self.statements.append(_set("handlers", ListExpr(tuple(items), entry.value.span), entry.key_span))
@@ -150,12 +147,12 @@ class _AutomlReader:
         if isinstance(off, JsonScalar) and off.value is True:
             return None
         path = node.entry("path")
-        if path is not None:
-            shown = text_of(path.value) or ""
-            message = f"`{shown}`: own {kind}s are not supported yet"
-            help = "known here: " + ", ".join(known[:1] if kind == "controller" else known)
-            self.out.error("AM199", message, path.value.span, "not supported", help)
-            return None
+        if path is not None:  # one's own class; a name beside it is only a name
+            if _DOTTED.fullmatch(text_of(path.value) or "") is None:
+                message = f"the `path` of a {kind} is a class with its module"
+                self.out.error("AM201", message, path.value.span, "not a class", 'write `"path": "myModule.MyClass"`')
+                return None
+            return self._call(node, text_of(path.value) or "", path.value.span)
         name = node.entry("name")
         text = text_of(name.value) if name is not None else None
         if name is None or text is None:
@@ -165,8 +162,11 @@ class _AutomlReader:
             help = did_you_mean(text, known)
             self.out.error("AM220", f"no {kind} is called `{text}`", name.value.span, f"unknown {kind}", help)
             return None
+        return self._call(node, text, name.value.span)
+
+    def _call(self, node: JsonObject, text: str, span: Span) -> Call | None:
         before = len(self.out.diagnostics)
-        value = self.out.expr(node) if identify(node, False) is not None else Call(text, (), name.value.span, node.span)
+        value = self.out.expr(node) if identify(node, False) is not None else Call(text, (), span, node.span)
         if len(self.out.diagnostics) > before or not isinstance(value, Call):
             return None
         kept: list[Positional | Bind] = []
@@ -189,8 +189,10 @@ class _AutomlReader:
         place = Span(node.span.file, node.span.start, node.span.start + 1)
         self.out.error("AM201", f"this {kind} has no `name`", place, "`name` is missing", 'add `"name": "..."`')
 
-    def _check_args(self, node: JsonNode, name: str, known: tuple[str, ...]) -> None:
-        args = node.get("args") if isinstance(node, JsonObject) else None
+    def _check_args(self, node: JsonNode, name: str, table: Mapping[str, tuple[str, ...]]) -> None:
+        """One's own class takes what it takes."""
+        args = node.get("args") if isinstance(node, JsonObject) and name in table else None
+        known = table.get(name, ())
         for entry in args if isinstance(args, JsonObject) else ():
             if entry.key not in known and not entry.key.startswith("_"):
                 help = did_you_mean(entry.key, known)

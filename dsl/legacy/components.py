@@ -71,6 +71,10 @@ def identify(node: JsonNode, is_argument: bool) -> Identity | None:
     return None
 
 
+#: Items of a list are named by their class, which is then sought among them; in longer lists by their number.
+_LONG = 64
+
+
 class ComponentReader:
     """Translates one file. `sites` come in the order of the file."""
 
@@ -107,7 +111,7 @@ class ComponentReader:
         items: list[Item] = []
         for index, (item, identity) in enumerate(zip(node.items, identities, strict=True)):
             here: tuple[Step, ...]
-            if identity is None or not identity.is_plain:
+            if identity is None or not identity.is_plain or len(node.items) > _LONG:
                 here = (IndexStep(Lit(index, item.span), item.span),)
             else:
                 here = (NameStep(identity.callee, identity.span),)

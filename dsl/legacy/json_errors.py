@@ -15,6 +15,21 @@ _BRACKETS = re.compile(_STRING + r"|[\[\]{}]")
 _WORD = re.compile(r"[A-Za-z_$][A-Za-z0-9_$.]*|[^\s]")
 _PYTHON_WORDS = {"True": "true", "False": "false", "None": "null", "TRUE": "true", "FALSE": "false", "NULL": "null", "Null": "null"}
 _VALUE_STARTS = frozenset({"STRING", "NUMBER", "TRUE", "FALSE", "NULL", "LBRACE", "LSQB"})
+_TRUTH_WORDS = {
+    **dict.fromkeys(("yes", "Yes", "on", "On"), "true"),
+    **dict.fromkeys(("no", "No", "off", "Off"), "false"),
+    **dict.fromkeys(("undefined", "nil", "none"), "null"),
+}
+#: message, label, help
+_MARKS = {
+    **dict.fromkeys("\u201c\u201d\u2018\u2019`", ("a string stands in double quotes", "another kind of quote", 'write `"..."`')),
+    "(": ("JSON has no round brackets", "a tuple", "a list is written `[1, 2]`"),
+    "=": ("a key is followed by `:` and its value", "not `=`", "write `:`"),
+    ";": ("entries are separated by `,`", "not `;`", "write `,`, and none after the last"),
+    "%": ("a percentage is written as a fraction", "not a number", "write `0.5` for 50 %"),
+    "|": ("JSON has no alternatives", "not expected here", 'a search has `"type": "enum"` and `"targets": [[1], [2]]`'),
+    "~": ("JSON has no `~`", "not expected here", 'a search is an item of `"search"`; `~` belongs to a file `.automl`'),
+}
 _CLOSING = {"{": "}", "[": "]"}
 
 
@@ -140,6 +155,24 @@ def _unexpected_text(source: Source, start: int) -> Diagnostic:
         return _bad_string(source, start)
     if word == "'":
         return _problem(source, start, end, "a string stands in double quotes", "single quotes", 'write `"..."`')
+    if word in _MARKS:
+        return _problem(source, start, end, *_MARKS[word])
+    if word == "." and text[start - 1 : start].isdigit():
+        if text.startswith("..", start):
+            help = 'write `"search": [{"domain": "lr", "type": "float", "args": ["learning_rate"], "targets": [0.0001, 0.01]}]`'
+            return _problem(source, start, start + 2, "JSON has no ranges", "a range", help)
+        return _problem(source, start, end, "a digit follows the point of a number", "not a number", "write `5.0`, or `5`")
+    if word in _TRUTH_WORDS:
+        help = f'write `{_TRUTH_WORDS[word]}`; as text it stands in double quotes: `"{word}"`'
+        return _problem(source, start, end, f"`{word}` is not JSON", "unknown word", help)
+    if text[start - 1 : start].isdigit() and (word[0].isalpha() or word[0] == "_"):
+        help = "numbers are decimal, without `_` and units: `1000`, `0.5`, `1e-4`"
+        return _problem(source, start, end, f"`{word}` does not belong to a number", "not a number", help)
+    if len(word) == 1 and word.isspace():
+        return _problem(source, start, end, f"U+{ord(word):04X} is not a plain blank", "a strange blank", "write a plain blank")
+    if _before(text, start) < 0 and re.match(r"[A-Za-z_][A-Za-z0-9_]*[ \t]*[:=~]|automl\b", text[start:]):
+        help = "a JSON file begins with `{`; a search in this program's own language is kept in a file `.automl`"
+        return _problem(source, start, end, "this is not JSON", "not expected here", help)
     if word in "/#":
         return _problem(source, start, end, "JSON has no comments", "a comment", "rename a key with a leading `_` to switch it off")
     if word in "+.":

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TypeAlias
 
 from ..ir import Value
@@ -29,17 +29,29 @@ class JsonEntry:
     value: JsonNode
 
 
+#: Most objects are small, and looked through faster than a dict of them is made.
+_MANY = 16
+
+
 @dataclass(frozen=True, slots=True)
 class JsonObject:
     """Keys are unique: the reader reports a second one and drops it."""
 
     entries: tuple[JsonEntry, ...]
     span: Span
+    _by_key: dict[str, JsonEntry] = field(default_factory=dict, init=False, repr=False, compare=False)
 
     def __iter__(self) -> Iterator[JsonEntry]:
         return iter(self.entries)
 
+    def __contains__(self, key: str) -> bool:
+        return self.entry(key) is not None
+
     def entry(self, key: str) -> JsonEntry | None:
+        if len(self.entries) > _MANY:
+            if not self._by_key:
+                self._by_key.update((entry.key, entry) for entry in self.entries)
+            return self._by_key.get(key)
         for entry in self.entries:
             if entry.key == key:
                 return entry

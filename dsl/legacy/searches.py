@@ -9,7 +9,7 @@ Codes: AM203 unknown argument, AM209 tags and aliases; see `search_items.py` for
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import replace
 
 from ..ast import AttrStep, Bind, Expr, Let, Lit, Name, NameStep, Path, Range, Statement, Step, TupleExpr
@@ -164,11 +164,11 @@ class SearchReader:
         return False
 
     def _check_plain(self, site: Site, arg: ArgRef) -> bool:
-        names = [key for key in (site.args.names() if site.args is not None else ()) if not key.startswith("_")]
-        if not site.is_component:
-            names = [key for key in names if key not in ("search", "apply")]
-        if arg.name in names:
+        hidden = () if site.is_component else ("search", "apply")
+        if site.args is not None and arg.name in site.args and not arg.name.startswith("_") and arg.name not in hidden:
             return True
+        names = [key for key in (site.args.names() if site.args is not None else ()) if not key.startswith("_")]
+        names = [key for key in names if key not in hidden]
         best = nearest(arg.name, names)
         listing = f"searchable here: {', '.join(names)}" if names else "it has no arguments to search"
         hint = f"did you mean `{best}`? " if best else ""
@@ -226,11 +226,14 @@ class SearchReader:
 
         Two losses that exclude each other both stand there enabled: then the first choice is the start.
         """
+        switches: dict[str, set[bool | None]] = {}
+        for site, key, name, _, _ in self.readers:
+            switches.setdefault(name, set()).add(_stands_disabled(site, key))
         for number, statement in enumerate(self.statements):
             if not isinstance(statement, Let) or statement.bind.given is not None or statement.bind.search is None:
                 continue
             steps = [path.steps[0] for path in statement.bind.targets]
-            own = [self._switch(step.name) if isinstance(step, NameStep) else None for step in steps]
+            own = [_only(switches.get(step.name, ())) if isinstance(step, NameStep) else None for step in steps]
             for choice in statement.bind.search.alternatives:
                 if isinstance(choice, Range) or None in own:
                     break
@@ -238,11 +241,6 @@ class SearchReader:
                 if [value.value if isinstance(value, Lit) else None for value in values] == own:
                     self.statements[number] = replace(statement, bind=replace(statement.bind, given=choice))
                     break
-
-    def _switch(self, tag: str) -> bool | None:
-        """Whether the components that `tag` switches stand disabled in the file; None unless there is one answer."""
-        answers = {_stands_disabled(site, key) for site, key, name, _, _ in self.readers if name == tag}
-        return answers.pop() if len(answers) == 1 else None
 
     # -- statements -----------------------------------------------------------------------------------------------------
 
@@ -298,6 +296,11 @@ class SearchReader:
 
 def _step(name: str, is_attribute: bool, span: Span) -> Step:
     return AttrStep(name, span) if is_attribute else NameStep(name, span)
+
+
+def _only(answers: Collection[bool | None]) -> bool | None:
+    """What all that a tag switches have in common: whether they stand disabled in the file."""
+    return next(iter(answers)) if len(answers) == 1 else None
 
 
 def _stands_disabled(site: Site, key: str) -> bool | None:

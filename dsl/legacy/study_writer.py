@@ -14,7 +14,7 @@ _CONTROLLER = {ours: theirs for theirs, ours in reversed(CONTROLLERS.items()) if
 def automl_config(study: ir.Study) -> tuple[dict[str, Value], list[Loss]]:
     """The AutoML config; workers and the run's name are of the command line, not of it."""
     out: dict[str, Value] = {
-        "handlers": [_handler(spec, study) for spec in study.handlers or tuple(map(ir.Spec, _HANDLERS))],
+        "handlers": [_handler(spec, study) for spec in _handlers(study)],
         "executor": _component(study.executor or ir.Spec("MMARExecutor", {"msg_destination": "file", "remove_search_augs": True})),
         "controller": _component(ir.Spec(_CONTROLLER.get(study.controller.name, study.controller.name), study.controller.args)),
     }
@@ -24,6 +24,15 @@ def automl_config(study: ir.Study) -> tuple[dict[str, Value], list[Loss]]:
     if budget.time_s is not None:
         out["max_sys_run_time"] = _number(budget.time_s)
     return out, _losses(study)
+
+
+def _handlers(study: ir.Study) -> tuple[ir.Spec, ...]:
+    """The study's own, with MMARHandler among them where only it can hold what the study says."""
+    found = study.handlers or tuple(map(ir.Spec, _HANDLERS))
+    needs = (study.keep, study.budget.target, study.out) != (None, None, None)
+    if needs and all(spec.name != "MMARHandler" for spec in found):
+        found = (ir.Spec("MMARHandler"), *found)
+    return found
 
 
 def _number(value: float) -> Value:

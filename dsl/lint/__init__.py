@@ -9,6 +9,10 @@ requires.py     AM909 a `require` that always or never holds
 recommend.py    AM910 fewer recommendations than workers
 literals.py     AM911 a number in quotes
 seeds.py        AM912 no seed
+nothing.py      AM913 a `null` that stays in a list
+memory.py       AM914 a limit of a few bytes
+devices.py      AM915 a GPU in several workers
+steps.py        AM916 an end that the steps do not reach
 repair.py       the text with its safe fixes made
 """
 

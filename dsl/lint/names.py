@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 
 from .. import ast
-from ..diagnostics import Diagnostic, Fix
+from ..diagnostics import Diagnostic, Fix, Secondary
 from ..source import Span
 from .subject import Subject, found
 from .walk import every, walk
@@ -23,6 +23,27 @@ def unused(subject: Subject) -> Iterator[Diagnostic]:
         for number, arg in enumerate(call.args):
             if isinstance(arg, ast.Let):
                 yield from _argument(call, number, arg, modules, subject)
+
+
+def unused_below(subject: Subject) -> Iterator[Diagnostic]:
+    """A search that a file below declares and nothing reads: told where the file with the study uses it."""
+    modules = list(subject.modules())
+    uses = list(every(subject.module, ast.Use))
+    if subject.legacy or not uses or not any(subject.studies()):
+        return
+    for module in modules:
+        if module.file == subject.module.file or module.file.startswith("--set"):
+            continue
+        use = next((each for each in uses if module.file.endswith(each.path)), uses[-1])
+        for statement in _declared(module.body):
+            if not isinstance(statement, ast.Let) or statement.bind.search is None:
+                continue
+            for name in _names(statement):
+                if not _is_read(name, modules, statement, paths=False):
+                    message = f"nothing reads the `let` `{name}` of `{use.path}`"
+                    help = "it is searched, and changes nothing: each of its values costs a trial"
+                    place = Secondary(statement.span, "declared here")
+                    yield found("AM903", message, use.span, help=help, secondary=[place])
 
 
 def _declared(body: Iterable[ast.Statement]) -> Iterator[ast.Let | ast.Def]:

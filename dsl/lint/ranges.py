@@ -22,7 +22,7 @@ def linear_over_magnitudes(subject: Subject) -> Iterator[Diagnostic]:
         for alternative in domain.alternatives:
             if not isinstance(alternative, ast.Range) or alternative.scale == "log" or alternative.step is not None:
                 continue
-            low, high = _number(alternative.lo), _number(alternative.hi)
+            low, high = number(alternative.lo), number(alternative.hi)
             if low is None or high is None or low <= 0 or high < _SPAN * low:
                 continue
             start = alternative.lo.span.start
@@ -35,7 +35,7 @@ def linear_over_magnitudes(subject: Subject) -> Iterator[Diagnostic]:
             )
 
 
-def _number(expr: ast.Expr) -> float | None:
+def number(expr: ast.Expr) -> float | None:
     """The value of a literal in base units."""
     match expr:
         case ast.Lit(int() | float() as value) if not isinstance(value, bool):

@@ -7,20 +7,29 @@ from collections.abc import Callable, Iterable
 from ..diagnostics import Diagnostic
 from ..load import Checked
 from .choices import from_the_elaborator
+from .devices import shared_gpus
 from .disabled import opposite_switches
 from .literals import quoted_number
-from .names import unused
+from .memory import few_bytes
+from .names import unused, unused_below
+from .nothing import null_in_a_list
 from .ranges import linear_over_magnitudes
 from .recommend import fewer_than_workers
 from .requires import says_nothing
 from .seeds import no_seed
 from .shadows import shadowed
+from .steps import end_not_reached
 from .subject import Subject
 
 #: In no order that matters: what is found is sorted by place.
 RULES: tuple[Callable[[Subject], Iterable[Diagnostic]], ...] = (
     linear_over_magnitudes,
     unused,
+    unused_below,
+    null_in_a_list,
+    few_bytes,
+    shared_gpus,
+    end_not_reached,
     shadowed,
     from_the_elaborator,
     opposite_switches,

@@ -67,3 +67,17 @@ def test_wrong_arguments(path: Path, capsys: pytest.CaptureFixture[str]) -> None
     config.write_text("{}")
     assert main(["lint", "--fix", str(config)]) == 2
     assert "--fix" in capsys.readouterr().err
+
+
+def test_several_files(path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path.write_text(CLEAN)
+    other = path.with_name("other.automl")
+    other.write_text(CLEAN + "let a = 1\n")
+    assert main(["lint", str(path), str(other)]) == 1
+    said = capsys.readouterr().out
+    assert "nothing found" in said
+    assert "AM903" in said
+    assert main(["lint", "--json", str(other), str(other)]) == 1
+    assert len(json.loads(capsys.readouterr().out)["diagnostics"]) == 2
+    other.write_text(CLEAN + "y = \n")
+    assert main(["lint", str(other), str(path)]) == 2

@@ -53,3 +53,20 @@ def test_a_run_refuses_what_check_accepts(file: str, capsys: pytest.CaptureFixtu
     assert "error[AM199]: `pruner` is not supported yet" in said
     assert "a.automl:5:3" in said
     assert sorted(path.parent.rglob("*")) == before
+
+
+def test_what_a_run_needs_is_told_by_plan_and_check(file: str, capsys: pytest.CaptureFixture[str]) -> None:
+    Path(file).write_text("automl 1\nx ~ 1..3\n")
+    assert main(["check", file]) == 0
+    assert "AM407" not in capsys.readouterr().err
+    assert main(["plan", file]) == 0
+    shown = capsys.readouterr().out
+    assert "refused    the study has no target" in shown
+    assert "the study has no objective" in shown
+    Path(file).write_text("automl 1\nx ~ 1..3\nstudy { maximize dice }\n")
+    assert main(["check", file]) == 0
+    captured = capsys.readouterr()
+    assert "note[AM407]: the study has no target" in captured.err
+    assert "1 note" in captured.out
+    assert main(["check", "--json", file]) == 0
+    assert '"AM407"' in capsys.readouterr().out

@@ -147,10 +147,99 @@ def test_a_layer_of_overrides_may_create(bundle: Path) -> None:
     assert "sampler" in train
 
 
-def test_what_monai_merges_is_refused(bundle: Path) -> None:
-    (bundle / "b" / "configs" / "more.json").write_text('{"+imports": ["$import os"], "x": {"_target_": 3}}')
-    found = [item.code for item in over(bundle, "", "b/configs/more.json").diagnostics if item.severity == "error"]
-    assert found == ["AM199", "AM201"]
+def layered(bundle: Path, *more: str | dict[str, object], suffix: str = "json") -> Checked:
+    """The program over the bundle's configuration and the files with these contents."""
+    names = []
+    for number, content in enumerate(more):
+        text = content if isinstance(content, str) else json.dumps(content)
+        (bundle / "b" / "configs" / f"more{number}.{suffix}").write_text(text)
+        names.append(f"b/configs/more{number}.{suffix}")
+    path = bundle / "search.automl"
+    path.write_text("\n".join(["automl 1", *(f'use "{name}"' for name in ("b/configs/train.json", *names))]))
+    return check(path)
+
+
+MERGES: list[list[dict[str, object]]] = [
+    [{"+imports": ["$import os"], "+train#loader": {"batch_size": 4, "shuffle": True}}],
+    [{"+imports": ["$import os"]}, {"+imports": ["$import sys"], "epochs": 4}, {"imports": []}, {"+imports": [1]}],
+    [{"+network_def": {"channels": [4, 8], "num_res_units": 2}}],
+    [{"+network_def": {"_target_": "AttentionUnet", "kernel_size": 5}}],
+    [{"+train#preprocessing#transforms": [{"_target_": "ToTensord", "keys": "image"}], "train#loader#x": 1}],
+    [{"+train": {"loader": {"batch_size": 7}, "new": {"_target_": "DataLoader", "dataset": "@d"}}, "validate#x": {"a": 1}}],
+    [{"validate#x": {"a": 1, "b": {"c": 2}}}, {"+validate#x": {"b": {"d": 3}}}],
+    [{"validate#x": {"spatial_dims": 3}}, {"+validate#x": {"_target_": "UNet", "in_channels": 1}}],
+    [{"+train#preprocessing#transforms#1": {"prob": 0.9, "_mode_": "default"}}],
+    [{"+fresh": {"a": 1}}],
+]
+
+
+def monai_form(value: object) -> object:
+    """Attributes under MONAI's names."""
+    if isinstance(value, list):
+        return [monai_form(item) for item in value]
+    if isinstance(value, dict):
+        return {f"_{key[1:]}_" if key.startswith("@") else key: monai_form(item) for key, item in value.items()}
+    return value
+
+
+@pytest.mark.filterwarnings("ignore:Can't merge entry")
+@pytest.mark.parametrize("more", MERGES)
+def test_layers_mean_what_monai_makes_of_them(bundle: Path, more: list[dict[str, object]]) -> None:
+    from monai.bundle import ConfigParser
+
+    checked = layered(bundle, *more)
+    checked = check(bundle / "search.automl")
+    assert [found.code for found in checked.diagnostics if found.severity == "error" and found.code != "AM119"] == []
+    files = sorted((bundle / "b" / "configs").glob("more*.json"))
+    expected = ConfigParser.load_config_files([str(bundle / "b" / "configs" / "train.json"), *map(str, files)])
+    if checked.program is not None:
+        assert monai_form(checked.program.resolve(None)) == expected
+
+
+@pytest.mark.parametrize(
+    ("more", "code"),
+    [
+        ({"+imports": {"a": 1}}, "AM116"),
+        ({"+epochs": [1]}, "AM116"),
+        ({"+network_def": {"chanels": 1}}, "AM203"),
+        ({"+network_def": {"_target_": "SegResNet"}}, "AM203"),
+        ({"x": {"_target_": 3}}, "AM201"),
+    ],
+)
+def test_what_cannot_be_merged(bundle: Path, more: dict[str, object], code: str) -> None:
+    assert [found.code for found in layered(bundle, more).diagnostics if found.severity == "error"] == [code]
+
+
+def test_nothing_to_merge_into_is_worth_a_word(bundle: Path) -> None:
+    found = [item for item in layered(bundle, {"+fresh": {"a": 1}}).diagnostics if item.code != "AM199"]
+    assert [(item.code, item.severity) for item in found] == [("AM116", "warning")]
+
+
+def test_a_merged_argument_can_be_searched(bundle: Path) -> None:
+    layered(bundle, {"+network_def": {"num_res_units": 2}})
+    path = bundle / "search.automl"
+    path.write_text(path.read_text() + "\nnetwork_def.num_res_units ~ 0..4\n")
+    assert [param.baseline for param in load(path).params] == [(2,)]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "a: &x {k: 1, m: 2}\nb:\n  <<: *x\n  k: 3\n  z: 4",
+        "a: &x {k: 1}\nc: &y {k: 2, l: 5}\nb:\n  z: 1\n  <<: [*x, *y]",
+        "a: &x {k: 1}\nc: &y\n  <<: *x\n  l: 2\nb:\n  <<: *y\n  l: 3",
+        "b:\n  <<: {k: [1, {a: 2}]}",
+        "a: &x {_target_: UNet, spatial_dims: 3}\nb:\n  <<: *x\n  spatial_dims: 2",
+    ],
+)
+def test_merge_keys_of_yaml(text: str) -> None:
+    import yaml
+
+    tree, found = read_yaml(Source("a.yaml", text))
+    assert found == []
+    read = plain(tree)
+    assert read == yaml.safe_load(text)
+    assert json.dumps(read) == json.dumps(yaml.safe_load(text))  # the order, too
 
 
 def test_yaml_and_json_mean_the_same(bundle: Path) -> None:
@@ -206,7 +295,10 @@ BILLION = "a: &a [1,1,1,1,1,1,1,1,1]\n" + "".join(
         ("a: &x 1\nb: *y", "AM200"),
         ("a: 1\n--- \nb: 2", "AM200"),
         ("? [1]\n: 2", "AM201"),
-        ("a: &x {k: 1}\nb:\n  <<: *x", "AM201"),
+        ("b:\n  <<: 3", "AM201"),
+        ("b:\n  <<: [{a: 1}, 3]", "AM201"),
+        ("b:\n  <<: {a: 1}\n  <<: {a: 2}", "AM212"),
+        ("b: &x\n  <<: *x", "AM302"),
         ("a: " + "[" * 80 + "]" * 80, "AM302"),
         (BILLION, "AM303"),
         ("a: \x01", "AM200"),

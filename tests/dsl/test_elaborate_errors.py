@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
-from automl_run.dsl.load import Checked, check_text
+from automl_run.dsl.load import Checked, check, check_text
 
 
 def codes(checked: Checked) -> list[str]:
@@ -171,3 +173,23 @@ def test_a_search_that_never_happens_is_mentioned() -> None:
 
 def test_an_alternative_by_its_index() -> None:
     assert codes(check_text("u ~ U(a = 1) | U(a = 2)\nx = u is U[2]")) == ["AM112"]
+
+
+@pytest.mark.parametrize(
+    ("text", "help"),
+    [
+        ("x = yes", 'write `true`, or `"yes"` for a text'),
+        ("x ~ off | on", 'write `false`, or `"off"` for a text'),
+        ("x = hello", 'a text is written `"hello"`; known here: x'),
+        ("x = 1e-5\ny ~ 1e-5 - 1e-2", "write `..` for a range, `=` to fix the value"),
+    ],
+)
+def test_what_was_meant(text: str, help: str) -> None:
+    assert check_text(text).diagnostics[0].help == help
+
+
+def test_a_new_key_above_a_base_is_told_where_it_is_made(tmp_path: Path) -> None:
+    (tmp_path / "base.automl").write_text("automl 1\nlr = 0.1\n")
+    (tmp_path / "a.automl").write_text('automl 1\nuse "base.automl"\nbatch ~ 1..3\n')
+    (found,) = check(tmp_path / "a.automl").diagnostics
+    assert found.help.startswith('known here: lr; a new key is made in a file that uses nothing, used first: `use "keys.automl"`')

@@ -152,7 +152,7 @@ def test_settings_are_the_highest_layers(over) -> None:  # type: ignore[no-untyp
 
 @pytest.mark.parametrize(
     ("pair", "code"),
-    [(("modle.x", "1"), "AM110"), (("lr", "1 2"), "AM024"), (("lr", "abc"), "AM101"), (("lr", "1\nbatch = 2"), "AM014")],
+    [(("modle.x", "1"), "AM110"), (("lr", "1 2"), "AM024"), (("lr", "abc"), "AM104"), (("lr", "1\nbatch = 2"), "AM014")],
 )
 def test_a_wrong_setting_is_shown_where_it_stands(over, pair: tuple[str, str], code: str) -> None:  # type: ignore[no-untyped-def]
     checked = over("", pair)

@@ -15,6 +15,7 @@ from automl_run.dsl.legacy import parse_settings
 from automl_run.dsl.legacy.convert import convert, diagnostics
 from automl_run.dsl.lint import lint
 from automl_run.dsl.load import check, check_automl_config, load_mmar
+from automl_run.dsl.readiness import remarks
 
 DSL = Path(explanations.__file__).parents[1]
 #: Wrong examples that are too long for a page.
@@ -63,6 +64,8 @@ def findings(page: Page, example: Example, folder: Path) -> list[Diagnostic]:
         if page.code == "AM230":
             return diagnostics(converted.losses, {}, "lost")
         return diagnostics(converted.lowered, {}, "coarser")
+    if page.code == "AM407":
+        return remarks(checked)
     return lint(checked, str(path)) if page.code.startswith("AM9") else list(checked.diagnostics)
 
 

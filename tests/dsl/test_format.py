@@ -22,7 +22,8 @@ from automl_run.dsl.parser import parse_module, words
 from automl_run.dsl.source import Source
 
 ROOT = Path(__file__).resolve().parents[2]
-EXAMPLES = sorted(path for path in (ROOT / "examples").rglob("*.automl") if "runs" not in path.parts)
+#: Not those in run folders, which lie deeper.
+EXAMPLES = sorted((ROOT / "examples").glob("*/*.automl"))
 
 
 def tree(text: str) -> object:

@@ -18,11 +18,7 @@ from automl_run.dsl.parser import terminals, words
 
 ROOT = Path(__file__).resolve().parents[2]
 GRAMMAR = ROOT / "editors" / "automl.tmLanguage.json"
-EXAMPLES = {
-    path.name: path.read_text(encoding="utf-8")
-    for path in sorted((ROOT / "examples").rglob("*.automl"))
-    if "runs" not in path.parts
-}
+EXAMPLES = {path.name: path.read_text(encoding="utf-8") for path in sorted((ROOT / "examples").glob("*/*.automl"))}
 TEXTS = {
     **EXAMPLES,
     "names that are words elsewhere": 'x = C(step = 1, in = 2, log = 3, let k = 2, when ~ 1..2, "let" = 3)\ny.step = x.log\n',

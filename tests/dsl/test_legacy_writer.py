@@ -81,7 +81,7 @@ GUIDE: dict[str, dict[str, Any]] = {
         "train": {
             "t": [
                 {"name": "Scale#Mine", "args": {"a": 0.5}, "search": [{**FLOAT, "args": "a"}]},
-                {"ref": "A"},
+                {"ref": "C"},
                 {"name": "low", "args": {"k": 1}},
                 {"path": "my.own.C", "args": {"f": "#@model.parameters()", "g": "lambda x: None", "h": {"name": "n", "v": 1}}},
             ]

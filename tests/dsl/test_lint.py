@@ -55,6 +55,14 @@ def codes(tmp_path: Path, body: str) -> list[str]:
         ("x ~ 0.0..1.0\nrequire x >= 0.0", "AM909"),
         ("x = 0 ~ 1..4\nrequire x < 1", "AM909"),
         ('x = "3"', "AM911"),
+        ("x = [A(), ~ B() | null]", "AM913"),
+        ("x = [~ null | B(k ~ 1..2) | C()]", "AM913"),
+        ("ensure peak_gpu_memory <= 20", "AM914"),
+        ("ensure 20 > peak_memory and dice > 0.5", "AM914"),
+        ("study.workers = [[0, 1], [1, 2]]\nx ~ 0.0..1.0", "AM915"),
+        ("x ~ 64..161 step 16", "AM916"),
+        ("x ~ 16..200 step *2", "AM916"),
+        ("x ~ 0.0..1.0 step 0.3", "AM916"),
         ('x ~ "1e-4" | "0.5"', "AM911"),
         ('x = C(a = ["-1"], k ~ 1..2)', "AM911"),
     ],
@@ -99,7 +107,10 @@ def test_a_layer_declares_for_others(tmp_path: Path) -> None:
     path.write_text(HEAD.replace("automl 1", 'automl 1\nuse "block.automl"') + "let extra = 1\n")
     checked = check(path)
     assert checked.program is not None, checked.rendered()
-    assert [each.code for each in lint(checked, str(path))] == ["AM903"]
+    assert [each.message for each in lint(checked, str(path))] == [
+        "nothing reads the `let` `width` of `block.automl`",
+        "nothing reads the `let` `extra`",
+    ]
 
 
 @pytest.mark.parametrize(
@@ -192,9 +203,38 @@ def test_edits_that_meet_are_not_made_together() -> None:
     assert apply("abcd", [[first], [second]]) == ("xcd", 1)
 
 
-EXAMPLES = sorted(path for path in (ROOT / "examples").rglob("*.automl") if "runs" not in path.parts)
+#: Not those in run folders, which lie deeper.
+EXAMPLES = sorted((ROOT / "examples").glob("*/*.automl"))
 
 
 @pytest.mark.parametrize("path", EXAMPLES, ids=lambda path: path.name)
 def test_examples_are_clean(path: Path) -> None:
     assert {each.code for each in lint(check(path), str(path))} <= {"AM912"}
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        "x ~ 64..160 step 16",
+        "x ~ 16..256 step *2",
+        "x ~ 0.0..1.0 step 0.1",
+        "x ~ 0.1..0.7 step 0.2",
+        "x ~ 1e-4..1e-1 step *10",
+        "x = [A(), B() when y]\ny ~ true | false",
+        "x = C(a ~ null | B())",
+        "x = [~ null | 3]",
+        "ensure peak_gpu_memory <= 20GiB\nx ~ 1..3",
+        "ensure parameters <= 20\nx ~ 1..3",
+        "study.workers = [[0], [0]]\nx ~ 0.0..1.0",
+        "study.workers = [[0], [1, 2]]\nx ~ 0.0..1.0",
+    ],
+)
+def test_nothing_is_said_of_what_is_meant_so(tmp_path: Path, body: str) -> None:
+    assert codes(tmp_path, body) == []
+
+
+def test_a_search_of_a_layer_that_nothing_reads(tmp_path: Path) -> None:
+    (tmp_path / "base.automl").write_text("automl 1\nlet wide ~ 1..3\nlet deep ~ 1..3\nlet fixed = 3\nnet = wide\n")
+    (each,) = found(tmp_path, HEAD.replace("automl 1\n", 'automl 1\nuse "base.automl"\n'))
+    assert (each.code, each.message) == ("AM903", "nothing reads the `let` `deep` of `base.automl`")
+    assert found(tmp_path, HEAD.replace("automl 1\n", 'automl 1\nuse "base.automl"\n') + "net = deep\nlet wide = 3\n") == []

@@ -135,9 +135,20 @@ def test_objectives_outside_the_section() -> None:
         ("maximize a > 1", "AM104", "`ensure`"),
         ("maximize x", "AM404", ""),
         ("maximize dice\nminimize dice", "AM404", ""),
-        ("accelerate = true", "AM199", ""),
+        ("pruner = Median()", "AM199", ""),
+        ('target = Command("true")\nmaximize d\naccelerate = true', "AM199", ""),
         ("seed = 1\nseed = 2", "AM111", ""),
         ("let v = 3", "AM402", ""),
+        ("handlers = StatsHandler()", "AM402", "a list"),
+        ("handlers = [StatHandler()]", "AM402", "did you mean `StatsHandler`?"),
+        ("handlers = [Mine()]", "AM402", "pkg.mod.Mine()"),
+        ("handlers = [StatsHandler(3)]", "AM115", ""),
+        ("handlers = [StatsHandler(k = 3)]", "AM203", "takes no arguments"),
+        ("handlers = [MMARHandler(num_mmars_to_kep = 3)]", "AM203", "did you mean `num_mmars_to_keep`?"),
+        ("handlers = [MMARHandler(num_mmars_to_keep = 0)]", "AM402", "`num_mmars_to_keep` of `MMARHandler`"),
+        ("handlers = [~ StatsHandler() | MMARHandler()]", "AM402", ""),
+        ('executor = "local"', "AM402", "MMARExecutor()"),
+        ("executor = MMARExecutor(msg = 3)", "AM203", ""),
     ],
 )
 def test_mistakes(body: str, code: str, help: str) -> None:
@@ -151,10 +162,44 @@ def test_two_studies_in_one_file() -> None:
     assert [found.code for found in checked.diagnostics] == ["AM406"]
 
 
-@pytest.mark.parametrize("key", ["handlers = [MMARHandler(num_mmars_to_keep = 3)]", "executor = MMARExecutor()"])
-def test_what_only_a_legacy_config_says_is_refused_elsewhere(key: str) -> None:
-    assert [found.code for found in check_text(f"study {{ {key} }}\nx ~ 1..3").diagnostics] == ["AM199"]
-    assert [found.code for found in check_text(f"x ~ 1..3\nstudy.{key}").diagnostics] == ["AM199"]
+def test_handlers_and_the_executor() -> None:
+    found = study(
+        "handlers = [MMARHandler(num_mmars_to_keep = 3), StatsHandler, my.mod.Mine(k = [1, 2])]\nexecutor = my.mod.Runs()"
+    )
+    assert found.handlers == (
+        Spec("MMARHandler", {"num_mmars_to_keep": 3}), Spec("StatsHandler"), Spec("my.mod.Mine", {"k": [1, 2]})
+    )  # fmt: skip
+    assert found.executor == Spec("my.mod.Runs")
+
+
+def test_what_mmar_handler_says_are_keys_of_the_study() -> None:
+    handler = 'MMARHandler(num_mmars_to_keep = 3, stop_threshold = 0.9, work_dir = "runs")'
+    found = study(f"handlers = [{handler}]")
+    assert (found.keep, found.budget.target, found.out) == (3, 0.9, "runs")
+    assert study(f"handlers = [{handler}]\nkeep = 5").keep == 5
+
+
+@pytest.mark.parametrize("keys", ["handlers = [my.mod.Mine(k = 3)]", "executor = my.mod.Runs()"])
+def test_own_handlers_and_executors_count_and_survive_a_round_trip(keys: str) -> None:
+    text = "study {{ {} }}\nx ~ 1..3"
+    checked = check_text(text.format(keys))
+    assert [(found.code, found.severity) for found in checked.diagnostics] == [("AM199", "warning")]
+    program = checked.unwrap()
+    assert program.digest != parse(text.format("seed = 0")).digest
+    assert program.digest != parse(text.format(keys.replace("Mine", "Other").replace("Runs", "Other"))).digest
+    again = parse(program.to_automl())
+    assert (again.digest, again.study.handlers, again.study.executor) == (
+        program.digest, program.study.handlers, program.study.executor
+    )  # fmt: skip
+
+
+def test_claras_own_leave_the_digest() -> None:
+    digest = parse("study { seed = 0 }\nx ~ 1..3").digest
+    assert parse("study { handlers = [StatsHandler()], executor = MMARExecutor() }\nx ~ 1..3").digest == digest
+
+
+def test_they_are_merged_over_layers_by_their_key() -> None:
+    assert parse("study { handlers = [a.B()] }\nx ~ 1..3\nstudy.executor = a.C()").study.executor == Spec("a.C")
 
 
 def test_an_objective_is_no_key() -> None:

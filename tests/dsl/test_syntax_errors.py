@@ -126,6 +126,14 @@ MISTAKES = [
     ("x = (1 + )", "AM007", "+", ""),
     ("x = * 3", "AM007", "=", ""),
     ("x ~ 1..3 step", "AM007", "step", ""),
+    ("x ~ 0,1..0,5", "AM020", ",", "write `0.1`"),
+    ("x ~ 1,5..3", "AM020", ",", "write `1.5`"),
+    ("x = 50%\ny = 3", "AM020", "%", "write `0.5`"),
+    ("x = 50%, y = 3", "AM020", "%", "write `0.5`"),
+    ("/* a */\nx = 3", "AM009", "/*", "write `#`"),
+    ("x = 3 /* a */", "AM009", "/*", "write `#`"),
+    ("require m.k < 3 when m is A", "AM024", "when", "write `require not (m is A) or m.k < 3`"),
+    ('require m.k < 3 when m is A because "b"', "AM024", "when", "require m is B or m.k < 3"),
     ("x ~ 1 |", "AM007", "|", ""),
     ("require", "AM007", "require", ""),
     ("use", "AM007", "use", ""),
@@ -139,8 +147,8 @@ MISTAKES = [
     ("\u00a0x = 3", "AM008", "\u00a0", "plain blank"),
     ("use base.automl", "AM009", "base", '`use "base.automl"`'),
     ("x = C(a = 1 b = 2)", "AM024", " ", ""),
-    ("train.lr", "AM009", "lr", "`train.lr = ...`"),
-    ("let x", "AM009", "x", "`x = ...`"),
+    ("train.lr", "AM025", "lr", "`train.lr = ...`"),
+    ("let x", "AM025", "x", "`x = ...`"),
     ("x = lambda y: 3", "AM009", "y", "`def"),
     ('study "x"\n{\n  seed = 1\n}', "AM009", "{", "name {"),
     ("requires x > 3", "AM010", "requires", "`require`"),
@@ -182,6 +190,24 @@ MISTAKES = [
     ("use = 3", "AM021", "use", '`"use" = ...`'),
     ("x = C(a = 1, 2)", "AM022", "2", ""),
     ("size = 32, 32", "AM023", ",", "[a, b, c]"),
+    ("x ~ 1 to 5", "AM024", "to", "`..`"),
+    ("drop = 50%", "AM020", "%", "`0.5`"),
+    ("x = 1\n// what it is\ny = 2", "AM009", "//", "`#`"),
+    ("-- what it is", "AM009", "--", "`#`"),
+    ("x = 1 // what it is", "AM009", "//", "`#`"),
+    ('name = f"run_{lr}"', "AM024", "f", "leave the `f` out"),
+    ("lr ~ 1e-4..", "AM007", "..", "both ends"),
+    ("lr ~ ..1e-4", "AM007", "..", "both ends"),
+    ("lr ~ log 1e-4", "AM007", "log", "log 1e-5..1e-2"),
+    ("learning rate = 3", "AM021", "learning", "`_`"),
+    ("batch-size = 3", "AM021", "-", "`_`"),
+    ("a * 3", "AM025", "*", "`a = ...`"),
+    ("= 3", "AM007", "=", ""),
+    ("- a", "AM010", "-", "`[a, b, c]`"),
+    ("3 | 4", "AM010", "3", "a statement begins"),
+    ("x ~ 1 ~ 2", "AM002", "~", "`|`"),
+    ("keys[1, 2]", "AM023", ",", "keys = [...]"),
+    ("x = [a = 1]", "AM021", "=", "C(a = 1)"),
 ]
 
 
@@ -196,7 +222,7 @@ def test_mistake(text: str, code: str, under: str, help: str) -> None:
 @pytest.mark.parametrize(("text", "code", "under", "help"), MISTAKES)
 def test_a_mistake_is_found_between_good_statements(text: str, code: str, under: str, help: str) -> None:
     """What stands around it changes neither the message nor what else is read."""
-    if code == "AM012" or text.endswith(("=", "~", "|", "step")):
+    if code == "AM012" or text.endswith(("=", "~", "|", "step", "%")):
         return  # what follows would belong to it
     before, after = 'use "base.automl"\nfirst = [1, 2]\n', "\nlast ~ 1..2\nnet { k = 1 }\n"
     module, diagnostics = parse_module(Source("a.automl", before + text + after), require_edition=False)
