@@ -1,7 +1,9 @@
-"""Measures the transforms and writes what the documents show of it: docs/transforms.svg and the table in benchmarks/README.md.
+"""Measures the transforms and writes what the documents show of it.
 
-    python benchmarks/bench_transforms.py                  # measure all cases, then write both
-    python benchmarks/bench_transforms.py RESULTS.jsonl    # write both from `automl-run bench transforms --json > RESULTS.jsonl`
+Into benchmarks/transforms.jsonl the whole run, into benchmarks/README.md a row for each group of cases, and docs/transforms.svg.
+
+    python benchmarks/bench_transforms.py                  # measure all cases, then write all three
+    python benchmarks/bench_transforms.py RESULTS.jsonl    # write them from `automl-run bench transforms --json > RESULTS.jsonl`
     python benchmarks/bench_transforms.py --quick --into FOLDER
 
 Measuring alone, without writing, is `automl-run bench transforms`.
@@ -45,10 +47,8 @@ def text(about: Mapping[str, object], results: Sequence[bench.Result]) -> str:
     machine = ", ".join(f"{key} {value}" for key, value in about.items() if key != "peers")
     assert isinstance(peers, Mapping)
     libraries = ", ".join(f"{name} {state}" for name, state in peers.items())
-    table = [bench.HEAD, *(line for result in results for line in bench.lines(result))]
-    return "\n".join(
-        [MARKS[0], "```", machine, libraries, "```", "", *table, "", "```", *bench.summary(list(results)), "```", MARKS[1]]
-    )
+    table, said = bench.overview(results), bench.summary(list(results))
+    return "\n".join([MARKS[0], "```", machine, libraries, "```", "", *table, "", "```", *said, "```", MARKS[1]])
 
 
 def main() -> None:
@@ -64,6 +64,8 @@ def main() -> None:
         raise SystemExit(f"{page} has no part between `{MARKS[0]}` and `{MARKS[1]}`")
     about, results = read(options.results) if options.results else measured(options.quick)
     page.write_text(pattern.sub(lambda _: text(about, results), before), encoding="utf-8")
+    lines = [json.dumps({"machine": about}), *(json.dumps(bench.document(result)) for result in results)]
+    (page.parent / "transforms.jsonl").write_text("\n".join(lines) + "\n", encoding="utf-8")
     picture.write_text(bench.draw(results, about), encoding="utf-8")
 
 

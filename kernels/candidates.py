@@ -17,6 +17,7 @@ import torch
 from monai.transforms.utils import map_binary_to_indices
 
 from .compilation import kernel
+from .cpu.arrays import Array, is_plain
 from .threads import run_in_slabs
 from .tracking import plain_voxels
 
@@ -25,9 +26,8 @@ _BLOCK = 4096  # voxels
 _SMALLEST_SLAB = 64  # blocks
 _NEITHER = 255  # the code of a voxel that is no candidate
 
-Voxels = npt.NDArray[np.generic]
 Counts = npt.NDArray[np.int64]
-_Marker = Callable[[Voxels, npt.NDArray[np.uint8], int, int], None]
+_Marker = Callable[[Array, npt.NDArray[np.uint8], int, int], None]
 _Marked = tuple[npt.NDArray[np.uint8], Counts]
 
 
@@ -117,33 +117,20 @@ def class_candidates(label: object, classes: int | None, image: object, image_th
     return [Candidates(codes, c, totals[:, c]) for c in range(classes)]
 
 
-def bounding_box(img: torch.Tensor) -> tuple[list[int], list[int]] | None:
-    """Start and stop, per spatial axis, of the box around the voxels above zero of any channel of `img` (C, H, W[, D]).
-
-    All zero if there are none; None if MONAI has to look for itself.
-    """
-    if img.ndim not in (3, 4) or not _readable(img):
-        return None
-    volume = img.detach().contiguous().numpy().reshape(img.shape[0], -1, *img.shape[-2:])
-    box = np.array([*volume.shape[1:], 0, 0, 0], dtype=np.int64)  # first voxel, then one past the last
-    grow_box(volume, box, np.zeros(volume.shape[1], np.bool_), np.zeros(volume.shape[2], np.bool_))
-    unit = 4 - img.ndim  # axes of size 1 put in front
-    return ([0] * (img.ndim - 1),) * 2 if box[3] == 0 else (box[unit:3].tolist(), box[3 + unit :].tolist())
+def can_search(x: torch.Tensor) -> bool:
+    """Whether the kernels can look through this label or image."""
+    return is_plain(x) and x.dtype in _DTYPES and x.numel() > 0
 
 
-def _readable(x: torch.Tensor) -> bool:
-    return x.device.type == "cpu" and x.layout == torch.strided and x.dtype in _DTYPES and x.numel() > 0 and not x.is_neg()
-
-
-def _channels(x: object) -> Voxels | None:
+def _channels(x: object) -> Array | None:
     """The voxels as (C, N)."""
     voxels = plain_voxels(x)
-    if voxels is None or voxels.ndim < 2 or not _readable(voxels):
+    if voxels is None or voxels.ndim < 2 or not can_search(voxels):
         return None
     return voxels.detach().contiguous().numpy().reshape(voxels.shape[0], -1)
 
 
-def _valid(image: object, threshold: float, size: int) -> tuple[Voxels, np.float32] | None:
+def _valid(image: object, threshold: float, size: int) -> tuple[Array, np.float32] | None:
     if image is None:
         return None
     voxels = _channels(image)
@@ -152,7 +139,7 @@ def _valid(image: object, threshold: float, size: int) -> tuple[Voxels, np.float
     return voxels, np.float32(threshold)
 
 
-def _counted(size: int, classes: int, mark: _Marker, marks: Voxels, valid: tuple[Voxels, np.float32] | None) -> _Marked:
+def _counted(size: int, classes: int, mark: _Marker, marks: Array, valid: tuple[Array, np.float32] | None) -> _Marked:
     """The class of every voxel, and the running totals (blocks, classes)."""
     codes = np.empty(size, np.uint8)
     blocks = -(-size // _BLOCK)
@@ -170,7 +157,7 @@ def _counted(size: int, classes: int, mark: _Marker, marks: Voxels, valid: tuple
 
 
 @kernel
-def _mark_foreground(marks: Voxels, codes: npt.NDArray[np.uint8], start: int, stop: int) -> None:
+def _mark_foreground(marks: Array, codes: npt.NDArray[np.uint8], start: int, stop: int) -> None:
     """Code 0 where any channel is not zero, else 1, in blocks start..stop."""
     begin, end = start * _BLOCK, min(stop * _BLOCK, codes.size)
     to, first = codes[begin:end], marks[0, begin:end]
@@ -183,7 +170,7 @@ def _mark_foreground(marks: Voxels, codes: npt.NDArray[np.uint8], start: int, st
 
 
 @kernel
-def _mark_channel(marks: Voxels, codes: npt.NDArray[np.uint8], start: int, stop: int) -> None:
+def _mark_channel(marks: Array, codes: npt.NDArray[np.uint8], start: int, stop: int) -> None:
     """Code 0 where the channel is not zero, else 255."""
     begin, end = start * _BLOCK, min(stop * _BLOCK, codes.size)
     to, first = codes[begin:end], marks[0, begin:end]
@@ -192,7 +179,7 @@ def _mark_channel(marks: Voxels, codes: npt.NDArray[np.uint8], start: int, stop:
 
 
 @kernel
-def _mark_classes(marks: Voxels, codes: npt.NDArray[np.uint8], start: int, stop: int) -> None:
+def _mark_classes(marks: Array, codes: npt.NDArray[np.uint8], start: int, stop: int) -> None:
     """The class number where it is one of 0..254, else 255."""
     begin, end = start * _BLOCK, min(stop * _BLOCK, codes.size)
     to, first = codes[begin:end], marks[0, begin:end]
@@ -204,7 +191,7 @@ def _mark_classes(marks: Voxels, codes: npt.NDArray[np.uint8], start: int, stop:
 
 @kernel
 def blank_where_invalid(
-    image: Voxels, threshold: np.float32, only_background: bool, codes: npt.NDArray[np.uint8], start: int, stop: int
+    image: Array, threshold: np.float32, only_background: bool, codes: npt.NDArray[np.uint8], start: int, stop: int
 ) -> None:
     """Code 255 where no channel of the image is above the threshold; the foreground, code 0, may be spared."""
     begin, end = start * _BLOCK, min(stop * _BLOCK, codes.size)
@@ -235,40 +222,3 @@ def count_codes(codes: npt.NDArray[np.uint8], counts: Counts, start: int, stop: 
             for i in range(end - begin):
                 if line[i] < counts.shape[1]:
                     counts[block, line[i]] += 1
-
-
-@kernel
-def grow_box(volume: Voxels, box: Counts, planes: npt.NDArray[np.bool_], lines: npt.NDArray[np.bool_]) -> None:
-    """Widen `box` to hold every positive voxel of `volume` (C, D, H, W); what is known already is not looked at again."""
-    channels, depth, height, width = volume.shape
-    left, right = box[2], box[5]
-    for c in range(channels):
-        for z in range(depth):
-            for y in range(height):
-                row = volume[c, z, y]
-                found = False
-                for x in range(left):
-                    if row[x] > 0:
-                        left, found = x, True
-                        break
-                x = width
-                while x > right:
-                    x -= 1
-                    if row[x] > 0:
-                        right, found = x + 1, True
-                        break
-                if not found and not (planes[z] and lines[y]):
-                    for x in range(left, right):
-                        if row[x] > 0:
-                            found = True
-                            break
-                if found:
-                    planes[z], lines[y] = True, True
-    if right > 0:
-        box[2], box[5] = left, right
-        for z in range(depth):
-            if planes[z]:
-                box[0], box[3] = min(box[0], z), max(box[3], z + 1)
-        for y in range(height):
-            if lines[y]:
-                box[1], box[4] = min(box[1], y), max(box[4], y + 1)

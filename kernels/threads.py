@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import threading
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 
 import torch
 from torch.utils.data import get_worker_info
@@ -47,12 +47,19 @@ def thread_count() -> int:
     return max(1, torch.get_num_threads())
 
 
-def run_in_slabs(work: Callable[[int, int], None], total: int, smallest: int) -> None:
+def start_beside(work: Callable[[], None]) -> Future[None] | None:
+    """`work` on a helper thread as soon as one is free, or None where only the caller may work."""
+    return None if thread_count() == 1 else _pool.helpers(1).submit(work)
+
+
+def run_in_slabs(work: Callable[[int, int], None], total: int, smallest: int, threads: int | None = None) -> None:
     """Call `work(start, stop)` over disjoint ranges that cover 0..total; the caller works beside its helpers.
 
-    No range is shorter than `smallest` unless it is the only one. Returns when all are done; the first error is raised.
+    No range is shorter than `smallest` unless it is the only one, and at most `threads` ranges are made, if given: with 1 the
+    caller alone works. Returns when all are done; the first error is raised.
     """
-    slabs = min(thread_count(), total // max(1, smallest))
+    allowed = thread_count()
+    slabs = min(allowed if threads is None else threads, allowed, total // max(1, smallest))
     if slabs <= 1:
         work(0, total)
         return

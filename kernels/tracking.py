@@ -94,6 +94,12 @@ def plain_voxels(img: object) -> torch.Tensor | None:
     return img if type(img) is torch.Tensor else None
 
 
+def plain_image(img: object) -> torch.Tensor | None:
+    """The voxels of one 2-D or 3-D image as a plain tensor, or None where only MONAI knows what to do."""
+    voxels = plain_voxels(img)
+    return voxels if voxels is not None and voxels.ndim in (3, 4) else None
+
+
 def tracked(img: torch.Tensor) -> torch.Tensor:
     """`img`, a MetaTensor if metadata is kept."""
     if type(img) is MetaTensor and get_track_meta():
@@ -113,6 +119,15 @@ def translation(rank: int, shift: Sequence[float]) -> torch.Tensor:
     return torch.from_numpy(affine)
 
 
+def with_metadata(voxels: torch.Tensor, img: torch.Tensor) -> torch.Tensor:
+    """`voxels` with a copy of the metadata of `img`."""
+    if not isinstance(img, MetaTensor) or not get_track_meta():
+        return voxels
+    out = voxels.as_subclass(MetaTensor)
+    out.__dict__ = {name: MetaObj.copy_items(value) for name, value in img.__dict__.items()}
+    return cast(torch.Tensor, out)
+
+
 def recorded(
     img: torch.Tensor,
     voxels: torch.Tensor,
@@ -125,10 +140,9 @@ def recorded(
     """`voxels` with the metadata of `img` after a transform whose output voxels lie at `affine` @ voxel in `img`."""
     if not get_track_meta() or not isinstance(img, MetaTensor):
         return voxels
-    out = voxels.as_subclass(MetaTensor)
     before = img.affine
     if before.shape == affine.shape and before.dtype == affine.dtype == torch.float64 and MetaKeys.PIXDIM not in img.meta:
-        out.__dict__ = {name: MetaObj.copy_items(value) for name, value in img.__dict__.items()}
+        out = cast(MetaTensor, with_metadata(voxels, img))
         out.meta[MetaKeys.AFFINE] = before @ affine
         if transform_info[TraceKeys.TRACING]:
             record = {TraceKeys.ORIG_SIZE: orig_size, TraceKeys.LAZY: False, TraceKeys.EXTRA_INFO: extra_info}
@@ -137,5 +151,6 @@ def recorded(
     meta = TraceableTransform.track_transform_meta(
         img, affine=affine, extra_info=extra_info, orig_size=orig_size, transform_info=transform_info, lazy=False
     )
+    out = voxels.as_subclass(MetaTensor)
     out.copy_meta_from(meta, copy_attr=False)
     return cast(torch.Tensor, out)

@@ -7,16 +7,18 @@ import torch
 
 from .array.intensity_noise import legendre_table
 from .array.intensity_smooth import half_kernel
-from .axis_weights import interpolate_axis
-from .candidates import bounding_box, class_candidates, foreground_candidates
+from .candidates import class_candidates, foreground_candidates
 from .cpu import Field, Gamma, Linear, Part, Window, apply_steps, counter_normal, exact_normal, min_max, permute, run_sample
+from .cpu.arrays import CONVERTED
+from .cpu.axis_weights import interpolate_axis
 from .cpu.bias_field import apply_bias_field
+from .cpu.convolution import smooth
 from .cpu.dropout import WORTHWHILE, exact_uniform
 from .cpu.histogram import map_piecewise, order_statistics
+from .cpu.noise import SMALLEST
 from .cpu.normalize import moments, standardize
-from .cpu.smooth import smooth
-from .flip import flip_axes
-from .resample import resample_axes
+from .cpu.separable import resample_axes
+from .foreground_box import bounding_box
 
 _LABELS = (torch.uint8, torch.int16, torch.float32)
 
@@ -32,15 +34,13 @@ def warm_up() -> None:
 
 
 def _warm_up_axes() -> None:
-    """Flips and resampling along the axes, and the search for the foreground."""
+    """Resampling along the axes, and the search for the foreground."""
     bounding_box(torch.zeros(1, 2, 2))
-    for dtype in (torch.uint8, torch.int16, torch.float32):
+    for dtype in _LABELS:
         label = torch.ones(1, 2, 2, dtype=dtype)
         foreground_candidates(label, torch.zeros(1, 2, 2), 0.0)
         class_candidates(label, 2, None, 0.0)
-    for dtype in (torch.uint8, torch.int16, torch.float32, torch.float64):
-        flip_axes(torch.zeros(1, 2, 2, dtype=dtype), [2])
-    for dtype in (torch.uint8, torch.int16, torch.float32):
+    for dtype in _LABELS:
         for mode in ("linear", "nearest"):
             table = interpolate_axis(2, 3, mode, None, torch.float32)
             resample_axes(torch.zeros(1, 2, 2, dtype=dtype), [table] * 2)
@@ -57,11 +57,13 @@ def _warm_up_voxels() -> None:
         parts = [Part(image, out, steps=(Gamma(1.0),)), Part(label, torch.zeros_like(label), linear=False)]
         run_sample(parts, window, identity)
         run_sample(parts[1:], window.rot90(1, (0, 2)), identity)
+        if dtype in CONVERTED:
+            run_sample([parts[0], Part(label, torch.zeros_like(out), linear=False)], window, identity)
     permute(image, window, scale=2.0)
     run_sample([Part(image, out)], window.rot90(1, (0, 2)), identity)
     apply_steps(image, [Linear(2.0, 1.0), Field(image)])
     min_max(image)
-    exact_normal(np.random.RandomState(0), 0.0, 1.0, out)
+    exact_normal(np.random.RandomState(0), 0.0, 1.0, torch.empty(SMALLEST))
     counter_normal(0, 0.0, 1.0, out)
 
 

@@ -18,9 +18,8 @@ from monai.data.meta_obj import get_track_meta
 from monai.transforms.utils import create_grid, resolves_modes
 from monai.utils import TransformBackends, convert_to_dst_type, convert_to_tensor, get_equivalent_dtype
 
-from ..sampling import Matrix, sample
-from ..spatial import plain_image
-from ..tracking import Inner
+from ..torch_grid import Matrix, sample
+from ..tracking import Inner, plain_image
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,7 +17,8 @@ from monai.data.meta_tensor import MetaTensor
 from monai.transforms.utils import compute_divisible_spatial_size, is_positive
 from monai.utils import ImageMetaKey, ensure_tuple_rep, fall_back_tuple
 
-from ..candidates import bounding_box, class_candidates, foreground_candidates
+from ..candidates import class_candidates, foreground_candidates
+from ..foreground_box import bounding_box
 from ..tracking import Inner, Traced, affine_rank, plain_voxels, recorded, tracked, translation
 from .pad import BorderPad, Pad, SpatialPad
 

@@ -1,26 +1,55 @@
-"""Flips of single images; see `array/__init__.py` for what is replaced and what is MONAI's."""
+"""Flips of single images: `torch.flip` is as fast as a copy, so that only the metadata is left to be shortened."""
 
 from __future__ import annotations
 
-import monai.transforms as mt
-import torch
+from collections.abc import Sequence
+from typing import cast
 
-from ..spatial import flip
-from ..tracking import Inner, Traced, tracked
+import monai.transforms as mt
+import numpy as np
+import torch
+from monai.transforms.utils import map_spatial_axes
+
+from ..cpu.arrays import is_plain
+from ..tracking import Inner, Traced, affine_rank, plain_image, recorded, tracked
 
 
 class Flip(mt.Flip):
-    """`monai.transforms.Flip`, voxels moved by `flip_axes`."""
+    """`monai.transforms.Flip`."""
 
     def __call__(self, img: torch.Tensor, lazy: bool | None = None) -> torch.Tensor:
-        lazy_ = self.lazy if lazy is None else lazy
-        return flip(tracked(img), self.spatial_axis, lazy_, self.get_transform_info())
+        img = tracked(img)
+        voxels = None if (self.lazy if lazy is None else lazy) else plain_image(img)
+        axes = None if voxels is None else _axes(voxels, self.spatial_axis, affine_rank(img))
+        if voxels is None or axes is None:
+            return cast(torch.Tensor, super().__call__(img, lazy=lazy))
+        size = tuple(voxels.shape[1:])
+        affine = np.eye(affine_rank(img) + 1)
+        for axis in axes:
+            affine[axis - 1, axis - 1], affine[axis - 1, -1] = -1.0, size[axis - 1] - 1
+        return recorded(
+            img,
+            torch.flip(voxels, axes),
+            affine=torch.from_numpy(affine),
+            extra_info={"axes": self.spatial_axis},
+            orig_size=size,
+            transform_info=self.get_transform_info(),
+        )
 
     def inverse(self, data: torch.Tensor) -> torch.Tensor:
         self.pop_transform(data)
         flipper = Flip(spatial_axis=self.spatial_axis)
         with flipper.trace_transform(False):
             return flipper(data)
+
+
+def _axes(voxels: torch.Tensor, spatial_axis: Sequence[int] | int | None, rank: int) -> list[int] | None:
+    """The axes of `voxels` (C, ...) to flip; None for an axis twice, out of range, or the channels: MONAI's word, or its error."""
+    if not is_plain(voxels):
+        return None
+    axes = [int(axis) for axis in map_spatial_axes(voxels.ndim, spatial_axis)]
+    usual = len(set(axes)) == len(axes) and all(1 <= axis <= min(rank, voxels.ndim - 1) for axis in axes)
+    return axes if usual else None
 
 
 class RandFlip(mt.RandFlip, Traced):

@@ -11,8 +11,8 @@ import torch
 from ..cpu.histogram import map_piecewise, order_statistics
 from ..cpu.intensity import Gamma, Linear, apply_steps, min_max
 from ..cpu.normalize import moments, rescale
-from ..tracking import Inner, tracked
-from .intensity_images import float_voxels, gives_float32, is_number, with_metadata
+from ..tracking import Inner, tracked, with_metadata
+from .intensity_images import float_voxels, gives_float32, is_number
 from .intensity_scale import range_target
 
 _LARGEST_QUANTILE = 1_000_000  # voxels; MONAI asks numpy for the percentiles of larger images

@@ -3,12 +3,9 @@
 from __future__ import annotations
 
 from numbers import Real
-from typing import cast
 
 import torch
 from monai.config import DtypeLike
-from monai.data.meta_obj import MetaObj, get_track_meta
-from monai.data.meta_tensor import MetaTensor
 from monai.utils import get_equivalent_dtype
 
 from ..cpu.arrays import is_plain
@@ -35,15 +32,6 @@ def float_voxels(img: object, *, convert: bool = False) -> torch.Tensor | None:
 
 def as_float32(voxels: torch.Tensor) -> torch.Tensor:
     return voxels.to(torch.float32)
-
-
-def with_metadata(voxels: torch.Tensor, img: torch.Tensor) -> torch.Tensor:
-    """`voxels` with a copy of the metadata of `img`."""
-    if not isinstance(img, MetaTensor) or not get_track_meta():
-        return voxels
-    out = voxels.as_subclass(MetaTensor)
-    out.__dict__ = {name: MetaObj.copy_items(value) for name, value in img.__dict__.items()}
-    return cast(torch.Tensor, out)
 
 
 def per_channel(values: object, voxels: torch.Tensor) -> torch.Tensor | None:

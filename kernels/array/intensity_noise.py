@@ -15,8 +15,8 @@ from monai.utils import get_equivalent_dtype
 from ..cpu.bias_field import LARGEST_FIELD, Doubles, apply_bias_field
 from ..cpu.dropout import exact_uniform
 from ..cpu.noise import exact_normal
-from ..tracking import tracked
-from .intensity_images import as_float32, float_voxels, gives_float32, is_number, voxels_of, with_metadata
+from ..tracking import tracked, with_metadata
+from .intensity_images import as_float32, float_voxels, gives_float32, is_number, voxels_of
 
 
 class RandGaussianNoise(mt.RandGaussianNoise):

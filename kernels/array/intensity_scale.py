@@ -16,8 +16,8 @@ from monai.utils import get_equivalent_dtype
 
 from ..cpu.intensity import min_max
 from ..cpu.normalize import Moments, moments, rescale, standardize
-from ..tracking import Inner, tracked
-from .intensity_images import float_voxels, gives_float32, is_number, per_channel, voxels_of, with_metadata
+from ..tracking import Inner, tracked, with_metadata
+from .intensity_images import float_voxels, gives_float32, is_number, per_channel, voxels_of
 
 
 class ShiftIntensity(mt.ShiftIntensity):

@@ -12,9 +12,9 @@ from monai.data.meta_tensor import get_spatial_ndim
 from monai.networks.layers.convutils import gaussian_1d
 from monai.utils import ensure_tuple_size
 
-from ..cpu.smooth import Weights, smooth
-from ..tracking import tracked
-from .intensity_images import float_voxels, is_number, with_metadata
+from ..cpu.convolution import Weights, smooth
+from ..tracking import tracked, with_metadata
+from .intensity_images import float_voxels, is_number
 
 
 class GaussianSmooth(mt.GaussianSmooth):

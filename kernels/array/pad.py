@@ -10,7 +10,7 @@ import monai.transforms as mt
 import torch
 from monai.transforms.croppad.functional import pad_nd
 
-from ..cpu.permute import can_permute, permute
+from ..cpu.axis_permutation import can_permute, permute
 from ..cpu.window import Window
 from ..tracking import affine_rank, plain_voxels, recorded, tracked, translation
 

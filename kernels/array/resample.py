@@ -9,7 +9,7 @@ import monai.transforms as mt
 import torch
 from monai.config import DtypeLike
 
-from ..spatial import can_execute, execute
+from ..pending import carried_out
 from ..tracking import Inner
 
 
@@ -29,11 +29,9 @@ class Resize(mt.Resize):
         lazy_ = self.lazy if lazy is None else lazy
         smooth = self.anti_aliasing if anti_aliasing is None else anti_aliasing
         arguments = (mode, align_corners, anti_aliasing, anti_aliasing_sigma, dtype)
-        if not smooth and can_execute(img, lazy_, self.mode if mode is None else mode):
-            out = execute(super().__call__(img, *arguments, lazy=True), self.get_transform_info())
-            if out is not None:
-                return out
-        return cast(torch.Tensor, super().__call__(img, *arguments, lazy=lazy_))
+        if smooth:
+            return cast(torch.Tensor, super().__call__(img, *arguments, lazy=lazy_))
+        return carried_out(self, super().__call__, img, arguments, lazy_, self.mode if mode is None else mode)
 
 
 class SpatialResample(mt.SpatialResample):
@@ -50,13 +48,8 @@ class SpatialResample(mt.SpatialResample):
         dtype: DtypeLike = None,
         lazy: bool | None = None,
     ) -> torch.Tensor:
-        lazy_ = self.lazy if lazy is None else lazy
         arguments = (dst_affine, spatial_size, mode, padding_mode, align_corners, dtype)
-        if can_execute(img, lazy_):
-            out = execute(super().__call__(img, *arguments, lazy=True), self.get_transform_info())
-            if out is not None:
-                return out
-        return cast(torch.Tensor, super().__call__(img, *arguments, lazy=lazy_))
+        return carried_out(self, super().__call__, img, arguments, self.lazy if lazy is None else lazy)
 
 
 class Spacing(mt.Spacing):

@@ -9,7 +9,7 @@ import torch
 from monai.config import DtypeLike
 from monai.data.meta_tensor import MetaTensor
 
-from ..spatial import can_execute, execute
+from ..pending import carried_out
 from ..tracking import Traced
 
 
@@ -26,11 +26,7 @@ class Rotate(mt.Rotate):
         lazy: bool | None = None,
     ) -> torch.Tensor:
         arguments = (mode, padding_mode, align_corners, dtype)
-        if can_execute(img, self.lazy if lazy is None else lazy):
-            out = execute(super().__call__(img, *arguments, lazy=True), self.get_transform_info())
-            if out is not None:
-                return out
-        return cast(torch.Tensor, super().__call__(img, *arguments, lazy=lazy))
+        return carried_out(self, super().__call__, img, arguments, self.lazy if lazy is None else lazy)
 
 
 class RandRotate(mt.RandRotate, Traced):

@@ -13,9 +13,8 @@ from monai.transforms.spatial import functional as monai_functional
 from monai.transforms.utils import map_spatial_axes
 from monai.utils import LazyAttr, TraceKeys
 
-from ..cpu.permute import can_permute, permute
+from ..cpu.axis_permutation import can_permute, permute
 from ..cpu.window import Window
-from ..flip import flip_axes
 from ..tracking import Traced, affine_rank, plain_voxels, recorded, tracked
 
 
@@ -49,7 +48,7 @@ class Rotate90(mt.Rotate90):
 
 def _turned(voxels: torch.Tensor, k: int, axes: tuple[int, int]) -> torch.Tensor:
     if k == 2:
-        return flip_axes(voxels, [axis + 1 for axis in axes])
+        return torch.flip(voxels, [axis + 1 for axis in axes])
     return permute(voxels, Window.whole(voxels.shape[1:]).rot90(k, axes))
 
 

@@ -13,7 +13,7 @@ from monai.data.meta_tensor import get_spatial_ndim
 from monai.transforms.spatial import functional as monai_functional
 from monai.utils import TraceKeys, ensure_tuple_rep, get_equivalent_dtype
 
-from ..spatial import can_execute, execute
+from ..pending import can_execute, execute
 from ..tracking import Traced, tracked
 from .crop import ResizeWithPadOrCrop
 

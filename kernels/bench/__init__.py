@@ -10,6 +10,7 @@ settings; nothing is timed whose result is wrong; medians of ratios taken within
 from .cases import all_specs, select
 from .machine import busy, describe
 from .measurement import Options, Result, Row, measure
+from .overview import overview
 from .plot import draw
 from .table import HEAD, document, lines, result_of, summary
 
@@ -25,6 +26,7 @@ __all__ = [
     "draw",
     "lines",
     "measure",
+    "overview",
     "result_of",
     "select",
     "summary",

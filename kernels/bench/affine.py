@@ -10,12 +10,12 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 
-from . import goals, itk
+from . import goals, itk, pairs
 from .case import OURS, TORCH, Case, Spec
 from .checks import TIES, alike, same
 from .sources import Make, add_ours, items, nbytes, plain, ring
 
-_ROTATION, _SCALE = (0.2, -0.15, 0.1), (1.1, 0.9, 1.05)
+ROTATION, SCALE = (0.2, -0.15, 0.1), (1.1, 0.9, 1.05)
 #: MONAI rounds coordinates to float32, and between two voxels of noise lies the whole range.
 _INTERPOLATED = 3e-5
 
@@ -51,18 +51,18 @@ def theta(matrix: itk.Matrix) -> torch.Tensor:
 
 
 def _pair(edge: int, threads: int) -> Case:
-    pairs = items((edge,) * 3)
-    images, labels = ([plain(pair[key]) for pair in pairs] for key in ("image", "label"))
+    sources = items((edge,) * 3)
+    images, labels = ([plain(item[key]) for item in sources] for key in ("image", "label"))
     case = Case(read_bytes=nbytes(images[0]) + nbytes(labels[0]))
     make: Make = lambda library: library.Affined(  # noqa: E731
         keys=("image", "label"),
-        rotate_params=_ROTATION,
-        scale_params=_SCALE,
+        rotate_params=ROTATION,
+        scale_params=SCALE,
         mode=("bilinear", "nearest"),
         padding_mode="zeros",
     )
-    add_ours(case, pairs, make, same(_INTERPOLATED, TIES), lazy=True)
-    matrix = affine_matrix(_ROTATION, _SCALE)
+    add_ours(case, sources, make, same(_INTERPOLATED, TIES), lazy=True)
+    matrix = affine_matrix(ROTATION, SCALE)
     centre = np.full(3, (edge - 1) / 2)
     offset = centre - matrix @ centre
 
@@ -72,51 +72,25 @@ def _pair(edge: int, threads: int) -> Case:
         image = F.grid_sample(images[i][None], where, "bilinear", "zeros", align_corners=False)
         return image, F.grid_sample(labels[i][None].float(), where, "nearest", "zeros", align_corners=False)
 
-    def simpleitk(sitk: ModuleType) -> Callable[[int], object]:
-        sources = list(zip(itk.images(sitk, images), itk.images(sitk, labels), strict=True))
-        linear, nearest = (
-            itk.resampler(sitk, (edge,) * 3, matrix, offset, nearest=nearest, clamp=False, threads=threads)
-            for nearest in (False, True)
-        )
-
-        def call(turn: int) -> object:
-            image, label = sources[turn % len(sources)]
-            return itk.pair(sitk, linear(image), nearest(label))
-
-        return call
-
     def scipy(ndimage: ModuleType) -> Callable[[int], object]:
-        sources = [(image[0].numpy(), label[0].numpy()) for image, label in zip(images, labels, strict=True)]
-        out = np.empty_like(sources[0][0]), np.empty_like(sources[0][1])
+        arrays = [(image[0].numpy(), label[0].numpy()) for image, label in zip(images, labels, strict=True)]
+        out = np.empty_like(arrays[0][0]), np.empty_like(arrays[0][1])
 
         def call(turn: int) -> object:
-            image, label = sources[turn % len(sources)]
+            image, label = arrays[turn % len(arrays)]
             ndimage.affine_transform(image, matrix, offset, output=out[0], order=1, mode="grid-constant", prefilter=False)
             ndimage.affine_transform(label, matrix, offset, output=out[1], order=0, mode="grid-constant", prefilter=False)
             return out
 
         return call
 
-    def torchio(tio: ModuleType) -> Callable[[int], object]:
-        subjects = [
-            tio.Subject(image=tio.ScalarImage(tensor=image), label=tio.LabelMap(tensor=label))
-            for image, label in zip(images, labels, strict=True)
-        ]
-        # Its angles turn the other way about other axes: as much work, not the same image.
-        transform = tio.Affine(_SCALE, tuple(np.degrees(_ROTATION)), (0, 0, 0), default_pad_value=0.0)
-
-        def call(turn: int) -> object:
-            done = transform(subjects[turn % len(subjects)])
-            return done.image.data, done.label.data
-
-        return call
+    # TorchIO's angles turn the other way about other axes: as much work, not the same image.
+    turned = lambda tio: tio.Affine(SCALE, tuple(np.degrees(ROTATION)), (0, 0, 0), default_pad_value=0.0)  # noqa: E731
 
     def kornia(module: ModuleType) -> Callable[[int], object]:
         from kornia.geometry.transform import warp_affine3d
 
-        inverse = np.linalg.inv(matrix)
-        moved = np.c_[inverse, centre - inverse @ centre]
-        xyz = torch.from_numpy(np.c_[moved[::-1, 2::-1], moved[::-1, 3]].astype(np.float32))[None]
+        xyz = pairs.kornia_matrix(matrix, edge)
 
         def call(turn: int) -> object:
             i, size = turn % len(images), (edge,) * 3
@@ -126,15 +100,16 @@ def _pair(edge: int, threads: int) -> Case:
         return call
 
     case.add(TORCH, by_hand, same(1e-4, 1e-3))
+    simpleitk = partial(pairs.simpleitk, images, labels, (edge,) * 3, matrix, offset, clamp=False, threads=threads)
     case.peer("SimpleITK", simpleitk, same(1e-4, 0.05, strays=0.1))
     case.peer("scipy", scipy, same(1e-4, 0.05, strays=0.1))
-    case.peer("TorchIO", torchio, alike(0.3))
+    case.peer("TorchIO", partial(pairs.torchio, images, labels, turned), alike(0.3))
     case.peer("Kornia", kornia, same(1e-3, 0.05, strays=0.1))
     return case
 
 
 _OTHERS: dict[str, Make] = {
-    "Rotate 96^3": lambda library: library.Rotate((0.2, -0.15, 0.1), mode="bilinear", padding_mode="zeros"),
+    "Rotate 96^3": lambda library: library.Rotate(ROTATION, mode="bilinear", padding_mode="zeros"),
     "RandRotate 96^3": lambda library: library.RandRotate(0.3, 0.3, 0.3, prob=1.0, padding_mode="zeros"),
     "RandZoom 96^3": lambda library: library.RandZoom(prob=1.0, min_zoom=0.9, max_zoom=1.1, mode="trilinear"),
     "RandAffine 96^3": lambda library: library.RandAffine(

@@ -52,12 +52,9 @@ class Case:
     close: Callable[[], None] | None = None
     floor: Contender | None = None  #: in place of the copy, where another bound says more
 
-    def add(self, name: str, call: Callable[[int], object] | None, check: Check, prepare: Callable[[int], None] = nothing) -> None:
-        """A contender; `call` is None for a part of this package that does not exist."""
-        if call is None:
-            self.missing[name] = "not available"
-        else:
-            self.contenders.append(Contender(name, call, check, prepare))
+    def add(self, name: str, call: Callable[[int], object], check: Check, prepare: Callable[[int], None] = nothing) -> None:
+        """A contender."""
+        self.contenders.append(Contender(name, call, check, prepare))
 
     def peer(self, name: str, make: Callable[[ModuleType], Callable[[int], object]], check: Check) -> None:
         """A contender that another library makes, where that is installed and can do it."""

@@ -9,7 +9,7 @@ import numpy as np
 
 from .sources import Item
 
-_DEGREES = float(np.degrees(0.26))
+DEGREES = float(np.degrees(0.26))
 
 
 class Pipeline:
@@ -47,7 +47,7 @@ def _definition(kind: str, edge: int) -> Any:
         image = fn.transpose(image, perm=[1, 0, 2, 3], transpose_layout=False)
         label = fn.transpose(label, perm=[1, 0, 2, 3], transpose_layout=False)
     if kind == "heavy":
-        angle, centre = fn.random.uniform(range=(-_DEGREES, _DEGREES)), [edge / 2] * 3
+        angle, centre = fn.random.uniform(range=(-DEGREES, DEGREES)), [edge / 2] * 3
         matrix = fn.transforms.combine(
             fn.transforms.rotation(angle=angle, axis=(1, 1, 1), center=centre),
             fn.transforms.scale(scale=fn.random.uniform(range=(0.9, 1.1), shape=[3]), center=centre),

@@ -30,8 +30,8 @@ class Goal:
 NEVER_BELOW = 0.95
 NOT_SLOWER = Goal()
 
-FLIP = Goal(monai=5, peer=1.3, floor=1.1)
-FLIP_LARGE = Goal(peer=1.3, floor=1.1)
+FLIP = Goal(monai=5, peer=1, floor=1.1)
+FLIP_LARGE = Goal(peer=1, floor=1.1)
 ROTATE90 = Goal(monai=5, peer=2.5, floor=1.5)
 CROP = Goal(monai=4, peer=1.5, floor=1.1)
 SPACING = Goal(monai=50, peer=5, floor=2)

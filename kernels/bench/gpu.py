@@ -16,9 +16,10 @@ import torch.nn.functional as F
 from monai.data.utils import list_data_collate
 
 from . import goals
-from .affine import affine_matrix, theta
+from .affine import ROTATION, SCALE, affine_matrix, theta
 from .case import LAZY, MONAI, OURS, TORCH, Case, Spec
 from .checks import TIES, alike, same, unchecked
+from .pairs import kornia_matrix
 from .pipelines import KEYS, Batches, Steps, add_fused, heavy_steps, light_steps
 from .sources import Item, items, lazily, reseed, ring
 
@@ -61,11 +62,11 @@ def _pipeline(edge: int, steps: Steps, threads: int) -> Case:
 def _affine(edge: int, threads: int) -> Case:
     size = (edge,) * 3
     batches = Batches(on_device(items(size, count=_VOLUMES)))
-    matrix = affine_matrix((0.2, -0.15, 0.1), (1.1, 0.9, 1.05))
+    matrix = affine_matrix(ROTATION, SCALE)
     case = Case(read_bytes=4 * edge**3 * 5)
 
     def steps(edge: int) -> list[object]:
-        settings = {"rotate_params": (0.2, -0.15, 0.1), "scale_params": (1.1, 0.9, 1.05), "padding_mode": "zeros"}
+        settings = {"rotate_params": ROTATION, "scale_params": SCALE, "padding_mode": "zeros"}
         return [mt.Affined(keys=KEYS, mode=("bilinear", "nearest"), **settings)]
 
     compose = mt.Compose(steps(edge))
@@ -86,9 +87,7 @@ def _affine(edge: int, threads: int) -> Case:
     def kornia(module: ModuleType) -> Callable[[int], object]:
         from kornia.geometry.transform import warp_affine3d
 
-        centre, inverse = np.full(3, (edge - 1) / 2), np.linalg.inv(matrix)
-        moved = np.c_[inverse, centre - inverse @ centre]
-        xyz = torch.from_numpy(np.c_[moved[::-1, 2::-1], moved[::-1, 3]].astype(np.float32))[None].cuda()
+        xyz = kornia_matrix(matrix, edge).cuda()
 
         def call(turn: int) -> object:
             image, label = stacked(turn)

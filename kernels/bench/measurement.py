@@ -56,7 +56,6 @@ class Result:
     rows: Sequence[Row]
     wrong: Mapping[str, str]
     missing: Mapping[str, str]
-    moved_bytes: int  #: what a copy of source and result reads and writes
 
     @property
     def ours_wrong(self) -> bool:
@@ -104,7 +103,6 @@ def _measure(spec: Spec, threads: int, options: Options) -> Result:
         rows=[_row(spec, subject, threads, times) for subject in SUBJECTS if subject in times],
         wrong=wrong,
         missing=dict(case.missing),
-        moved_bytes=moved,
     )
 
 

@@ -105,13 +105,9 @@ class Batches:
 
 def add_fused(case: Case, steps: Steps, edge: int, batches: Batches, check: Check) -> None:
     """`fuse(compose).batch(items)`, with exact noise and, where there is noise, with fast noise."""
-    fuse = getattr(kernels, "fuse", None)
     noisy = any(isinstance(step, mt.RandGaussianNoised) for step in steps(edge))
     for name, noise in ((OURS, "exact"), (FAST, "fast")) if noisy else ((OURS, "exact"),):
-        if fuse is None:
-            case.missing[name] = "not available"
-            continue
-        fused = fuse(mt.Compose(steps(edge)), noise=noise)
+        fused = kernels.fuse(mt.Compose(steps(edge)), noise=noise)
         seeded = lambda turn, fused=fused: fused.set_random_state(seed=1000 + turn)  # noqa: E731
         call = lambda turn, fused=fused: fused.batch(batches(turn))  # noqa: E731
         case.add(name, call, alike(0.05, labels=TIES) if noise == "fast" else check, seeded)

@@ -9,6 +9,7 @@ from xml.sax.saxutils import escape
 
 from .case import FAST, FLOOR, MONAI, OURS, PLAIN
 from .measurement import Result
+from .overview import median_cases
 
 #: A group of cases is one block of bars, its median case drawn; these in this order, others after them.
 _ORDER = ("flip", "rot90", "crop into batch", "resize", "spacing", "spacing image+label", "affine image+label", "light pipeline")
@@ -29,16 +30,9 @@ class Block:
 def blocks(results: Sequence[Result]) -> list[Block]:
     """One block for each group, on the most threads that were measured: the case whose ratio is the group's median."""
     most = max((result.threads for result in results), default=1)
-    groups: dict[str, list[Result]] = {}
-    for result in results:
-        if result.threads == most and OURS in result.ms and MONAI in result.ms and any(row.peers for row in result.rows):
-            groups.setdefault(result.group, []).append(result)
+    found = median_cases([result for result in results if result.threads == most and any(row.peers for row in result.rows)])
     rank = {name: place for place, name in enumerate(_ORDER)}
-    found = []
-    for _, members in sorted(groups.items(), key=lambda entry: rank.get(entry[0], len(rank))):
-        members.sort(key=lambda result: result.ms[MONAI][1] / result.ms[OURS][1])
-        found.append(_block(members[len(members) // 2]))
-    return found
+    return [_block(result) for result in sorted(found, key=lambda result: rank.get(result.group, len(rank)))]
 
 
 def _block(result: Result) -> Block:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from types import ModuleType
 
 import monai.transforms as mt
@@ -11,7 +12,7 @@ import torch
 import torch.nn.functional as F
 from monai.data import MetaTensor
 
-from . import goals, itk
+from . import goals, itk, pairs
 from .case import OURS, TORCH, Case, Spec
 from .checks import TIES, alike, same
 from .sources import Make, add_ours, items, nbytes, plain, ring
@@ -76,50 +77,29 @@ def _spacing(source: tuple[int, ...], spacing_mm: float, nearest: bool) -> Spec:
 def _spacing_pair(source: tuple[int, ...], spacing_mm: float) -> Spec:
     def build(threads: int) -> Case:
         target, matrix, offset = grid(source, spacing_mm)
-        pairs = items(source)
-        images, labels = ([plain(pair[key]) for pair in pairs] for key in ("image", "label"))
+        sources = items(source)
+        images, labels = ([plain(item[key]) for item in sources] for key in ("image", "label"))
         case = Case(read_bytes=nbytes(images[0]) + nbytes(labels[0]))
         make: Make = lambda library: library.Spacingd(  # noqa: E731
             keys=("image", "label"), pixdim=(spacing_mm,) * 3, mode=("bilinear", "nearest")
         )
-        add_ours(case, pairs, make, same(_INTERPOLATED, TIES))
+        add_ours(case, sources, make, same(_INTERPOLATED, TIES))
 
         def by_hand(turn: int) -> object:
             i = turn % len(images)
             image = F.interpolate(images[i][None], size=target, mode="trilinear")[0]
             return image, F.interpolate(labels[i][None], size=target, mode="nearest")[0]
 
-        def simpleitk(sitk: ModuleType) -> Callable[[int], object]:
-            sources = list(zip(itk.images(sitk, images), itk.images(sitk, labels), strict=True))
-            linear, nearest = (
-                itk.resampler(sitk, target, matrix, offset, nearest=nearest, clamp=True, threads=threads)
-                for nearest in (False, True)
-            )
-
-            def call(turn: int) -> object:
-                image, label = sources[turn % len(sources)]
-                return itk.pair(sitk, linear(image), nearest(label))
-
-            return call
-
-        def torchio(tio: ModuleType) -> Callable[[int], object]:
-            subjects = [
-                tio.Subject(image=tio.ScalarImage(tensor=image), label=tio.LabelMap(tensor=label))
-                for image, label in zip(images, labels, strict=True)
-            ]
+        def resample(tio: ModuleType) -> Callable[[object], object]:
             affine = np.eye(4)
             affine[:3, :3], affine[:3, 3] = matrix, offset
-            transform = tio.Resample((target, affine))
+            transform: Callable[[object], object] = tio.Resample((target, affine))
+            return transform
 
-            def call(turn: int) -> object:
-                done = transform(subjects[turn % len(subjects)])
-                return done.image.data, done.label.data
-
-            return call
-
+        simpleitk = partial(pairs.simpleitk, images, labels, target, matrix, offset, clamp=True, threads=threads)
         case.add(TORCH, by_hand, alike())
         case.peer("SimpleITK", simpleitk, same(1e-4, 0.01, strays=0.1))
-        case.peer("TorchIO", torchio, alike())
+        case.peer("TorchIO", partial(pairs.torchio, images, labels, resample), alike())
         return case
 
     name = f"spacing image+label {text(source)} -> {spacing_mm} mm"

@@ -9,14 +9,12 @@ from typing import Any
 import numpy as np
 import torch
 
-from .dali import Pipeline
+from .dali import DEGREES, Pipeline
 from .sources import Item
 
 Batches = Callable[[int], list[Item]]
 #: (batches, edge of the patches, threads, the library) -> what makes the batch of a turn
 Rival = Callable[[Batches, int, int, ModuleType], Callable[[int], object]]
-
-_DEGREES = float(np.degrees(0.26))
 
 
 def torchio(kind: str) -> Rival:
@@ -26,7 +24,7 @@ def torchio(kind: str) -> Rival:
         steps = [] if kind == "crop" else [tio.RandomFlip(axes=(0, 1, 2))]
         if kind == "heavy":
             steps += [
-                tio.RandomAffine(scales=0.1, degrees=_DEGREES, default_pad_value=0.0),
+                tio.RandomAffine(scales=0.1, degrees=DEGREES, default_pad_value=0.0),
                 tio.RandomNoise(std=(0, 0.1)),
                 tio.RandomGamma(log_gamma=(-0.35, 0.4)),
             ]
@@ -115,7 +113,7 @@ def kornia(kind: str) -> Rival:
             image, label = torch.flip(image, flips), torch.flip(label, flips)
             count = len(image)
             centre, still = torch.full((count, 3), (edge - 1) / 2), torch.zeros(count, 3)
-            angles = torch.empty(count, 3).uniform_(-_DEGREES, _DEGREES)
+            angles = torch.empty(count, 3).uniform_(-DEGREES, DEGREES)
             matrix = get_affine_matrix3d(still, centre, torch.empty(count, 3).uniform_(0.9, 1.1), angles)[:, :3]
             image = warp_affine3d(image, matrix, size, "bilinear", "zeros", True)
             label = warp_affine3d(label.float(), matrix, size, "nearest", "zeros", True)

@@ -51,14 +51,6 @@ def plain(volume: torch.Tensor) -> torch.Tensor:
     return volume.as_tensor() if isinstance(volume, MetaTensor) else volume
 
 
-def ours(make: Make) -> Callable[..., object] | None:
-    """What `make` makes from our namespace; None if it is not there."""
-    try:
-        return make(kernels)
-    except AttributeError:
-        return None
-
-
 def without_metadata(transform: Callable[..., object]) -> Callable[[object], object]:
     """`transform` with MONAI's tracking of metadata off while it runs."""
 
@@ -108,13 +100,9 @@ def add_ours(
         pipeline = lazily([make(mt)])
         case.add(LAZY, calling(pipeline, sources), alike(0.6), reseed(pipeline))
     for name, volumes in ((OURS, sources), (PLAIN, bare)):
-        if volumes is None:
-            continue
-        mine = ours(make)
-        if mine is None:
-            case.missing[name] = "not available"
-            continue
-        case.add(name, calling(without_metadata(mine) if name == PLAIN else mine, volumes), check, reseed(mine))
+        if volumes is not None:
+            mine = make(kernels)
+            case.add(name, calling(without_metadata(mine) if name == PLAIN else mine, volumes), check, reseed(mine))
 
 
 def nbytes(volume: torch.Tensor) -> int:

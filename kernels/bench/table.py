@@ -22,9 +22,8 @@ Ours / copy floor: how many times as long as copying the bytes once.
 def lines(result: Result) -> list[str]:
     """A line of the table for each of our contenders, and for what was wrong."""
     rows = [f"| {_name(result, row)} | {result.threads} | {' | '.join(_cells(row))} |" for row in result.rows]
-    if not any(row.subject == OURS for row in result.rows):
-        why = "wrong" if OURS in result.wrong else result.missing.get(OURS, "not measured")
-        rows.insert(0, f"| {result.case} | {result.threads} | {why} | | | | |")
+    if OURS in result.wrong:
+        rows.insert(0, f"| {result.case} | {result.threads} | wrong | | | | |")
     rows += [
         f"| {result.case} | {result.threads} | WRONG, not timed: {name}: {fault} | | | | |" for name, fault in result.wrong.items()
     ]
@@ -52,7 +51,8 @@ def result_of(document: Mapping[str, Any]) -> Result:
         for row in document["rows"]
     ]
     ms = {name: (low, median, high) for name, (low, median, high) in document["ms"].items()}
-    return Result(**{**document, "rows": rows, "ms": ms})
+    known = {field.name: document[field.name] for field in dataclasses.fields(Result)}
+    return Result(**{**known, "rows": rows, "ms": ms})
 
 
 def _quartiles(values: list[float] | None) -> Quartiles | None:
@@ -70,11 +70,9 @@ def summary(results: list[Result]) -> list[str]:
         for result, row, name, verdict in missed
     ]
     faults = dict.fromkeys(f"WRONG: {result.case}: {name}: {fault}" for result in results for name, fault in result.wrong.items())
-    absent = sorted({(name, why) for result in results for name, why in result.missing.items() if why != "not available"})
-    mine = sorted({result.case for result in results if "not available" in result.missing.values()})
+    absent = sorted({(name, why) for result in results for name, why in result.missing.items()})
     said += faults
     said += [f"left out: {name}: {why}" for name, why in absent]
-    said += [f"not available here: {case}" for case in mine]
     return said
 
 

@@ -41,12 +41,8 @@ def _build(workers: int, threads: int) -> Case:
 
     compose = mt.Compose(heavy_steps(_EDGE))
     case.add(MONAI, epoch_over(compose), unchecked, _seed(compose))
-    fuse = getattr(kernels, "fuse", None)
-    if fuse is None:
-        case.missing[OURS] = "not available"
-    else:
-        fused = fuse(mt.Compose(heavy_steps(_EDGE)))
-        case.add(OURS, epoch_over(fused), _same_loss, _seed(fused))
+    fused = kernels.fuse(mt.Compose(heavy_steps(_EDGE)))
+    case.add(OURS, epoch_over(fused), _same_loss, _seed(fused))
     ready = next(iter(DataLoader(Dataset(sources, compose), batch_size=BATCH)))
     case.floor = Contender(FLOOR, Trainer([ready] * (_SAMPLES // BATCH)), unchecked)
 

@@ -5,11 +5,12 @@ grants. Nothing compiles at import.
 """
 
 from .affine import resample_affine
+from .axis_permutation import can_permute, permute
 from .backend import choose_backend
 from .intensity import Clip, CounterNoise, Field, Gamma, Linear, Step, apply_steps, can_step, min_max
 from .noise import counter_normal, exact_normal
-from .permute import can_permute, permute
-from .sample import Part, can_run, run_sample
+from .part import Part, can_run
+from .sample import run_sample
 from .scratch import Scratch
 from .window import Axis, Window
 

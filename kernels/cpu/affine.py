@@ -8,7 +8,8 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
-from .sample import Part, run_sample
+from .part import Part
+from .sample import run_sample
 from .window import Window
 
 

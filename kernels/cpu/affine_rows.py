@@ -45,6 +45,12 @@ def _base(at: float, step: float, low: int, top: int) -> int:
 
 
 @fast_kernel
+def _convert(to: Array, source: Array) -> None:
+    for i in range(to.size):
+        to[i] = source[i]
+
+
+@fast_kernel
 def affine_rows(
     pairs: Floats,
     words: Array,
@@ -77,7 +83,7 @@ def affine_rows(
     z0, z1, y0, y1 = region
     corner, near = np.empty(_SEGMENT, np.int32), np.empty(_SEGMENT, np.int32)
     part, sample = np.empty(3 * _SEGMENT, np.float32), np.empty(16, np.float32)
-    picked = np.empty(16, label.dtype)
+    picked = np.empty(width + 16, words.dtype)  # a row, to be converted when it is complete
     low = 1 if border else 0
     tops = (sizes[0] + 1 - low, sizes[1] + 1 - low, sizes[2] + 1 - low)
     sz, sy, sx = matrix[0, 2], matrix[1, 2], matrix[2, 2]
@@ -107,6 +113,8 @@ def affine_rows(
                 to_image = image_origin + (z * height + y) * width
                 to_label = label_origin + (z * height + y) * width
                 if with_label:
+                    for i in range(0, width, 64 // label.itemsize):
+                        ops.prefetch(label, to_label + 4 * width + i)
                     label[to_label : to_label + xa] = 0
                     label[to_label + xb : to_label + width] = 0
                 for x in range(xa, xb, _SEGMENT):
@@ -122,7 +130,7 @@ def affine_rows(
                         if with_image:
                             ops.add_trilinear(image, to_image + x + i, pairs, 2 * plane, ahead, corner, part, i)
                         if with_label:
-                            ops.gather_nearest(label, to_label + x + i, words, near, i)
+                            ops.gather_nearest(picked, x - xa + i, words, near, i)
                     if whole < count:
                         if with_image:
                             for i in range(16):
@@ -131,9 +139,9 @@ def affine_rows(
                             for i in range(count - whole):
                                 image[to_image + x + whole + i] += sample[i]
                         if with_label:
-                            ops.gather_nearest(picked, 0, words, near, whole)
-                            for i in range(count - whole):
-                                label[to_label + x + whole + i] = picked[i]
+                            ops.gather_nearest(picked, x - xa + whole, words, near, whole)
+                if with_label:
+                    _convert(label[to_label + xa : to_label + xb], picked)
             if with_image and (codes.size > 0 or wants_extremes):
                 smallest, largest = step_range(image, image, True, begin, end, codes, numbers, seeds, field, wants_extremes)
                 least = smallest if smallest < least or smallest != smallest else least

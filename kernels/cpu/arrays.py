@@ -22,6 +22,8 @@ MOVABLE = frozenset(
 )
 #: float32 holds these exactly; wider integers and float64 would lose what MONAI keeps until its last step.
 INTERPOLABLE = frozenset({torch.float32, torch.uint8, torch.int8, torch.int16})
+#: Nearest voxels of these are also written as float32.
+CONVERTED = frozenset({torch.uint8, torch.int16})
 
 
 def is_plain(x: object) -> bool:

@@ -21,7 +21,7 @@ VARIABLE = "AUTOML_RUN_KERNELS"
 #: The names of all operations.
 OPERATIONS = (
     *("prefetch", "row_copy", "row_reverse", "row_linear", "row_pairs", "tile_transpose", "lerp_columns"),
-    *("cells", "gather_nearest", "add_trilinear", "row_extremes", "hash32", "xor32"),
+    *("cells", "gather_nearest", "add_trilinear", "row_extremes", "hash32", "xor32", "multiply_add"),
 )
 
 #: The operations in use, as attributes.

@@ -184,7 +184,7 @@ def run_passes(
         ) -> None:
             found.append(step_range(reading, target, reading is target, start, stop, *coded))
 
-        _spread(slab, target.size, threads)
+        run_in_slabs(slab, target.size, SMALLEST_SLAB, threads)
         extremes, source = merge_extremes(found), target
 
 
@@ -198,7 +198,7 @@ def min_max(x: torch.Tensor, *, threads: int | None = None) -> tuple[float, floa
 
 def find_extremes(x: Floats, threads: int | None) -> tuple[float, float]:
     found: list[tuple[float, float]] = []
-    _spread(lambda start, stop: found.append(extremes_of(x, start, stop)), x.size, threads)
+    run_in_slabs(lambda start, stop: found.append(extremes_of(x, start, stop)), x.size, SMALLEST_SLAB, threads)
     return merge_extremes(found)
 
 
@@ -207,14 +207,6 @@ def merge_extremes(found: Sequence[tuple[float, float]]) -> tuple[float, float]:
     if not found:
         return 0.0, 0.0
     return float(np.min([low for low, _ in found])), float(np.max([high for _, high in found]))
-
-
-def _spread(slab: object, total: int, threads: int | None) -> None:
-    assert callable(slab)
-    if threads == 1:
-        slab(0, total)
-    else:
-        run_in_slabs(slab, total, SMALLEST_SLAB)
 
 
 @kernel

@@ -239,6 +239,15 @@ def hash32(e: Emitter, value: Any) -> Any:
     return b.xor(value, b.lshr(value, I32(16)))
 
 
+@vector_operation(types.float64, types.float64, types.float64, returns=types.float64)
+def multiply_add(e: Emitter, a: Any, b: Any, c: Any) -> Any:
+    """a * b + c, rounded once where the machine can, also in kernels that round every operation."""
+    double, functions = ir.DoubleType(), e.builder.module.globals
+    kind = ir.FunctionType(double, [double] * 3)
+    fused = functions.get("llvm.fmuladd.f64") or ir.Function(e.builder.module, kind, "llvm.fmuladd.f64")
+    return e.builder.call(fused, [a, b, c])
+
+
 @vector_operation(types.uint32, types.uint32, returns=types.uint32)
 def xor32(e: Emitter, first: Any, second: Any) -> Any:
     """first ^ second in 32 bits, where numba computes in 64."""

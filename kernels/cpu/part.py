@@ -6,9 +6,9 @@ from dataclasses import dataclass
 
 import torch
 
-from .arrays import INTERPOLABLE, fits, is_plain, overlap
+from .arrays import CONVERTED, INTERPOLABLE, fits, is_plain, overlap
+from .axis_permutation import can_permute
 from .intensity import Field, Step, check_steps
-from .permute import can_permute
 from .window import Window
 
 
@@ -16,9 +16,10 @@ from .window import Window
 class Part:
     """`source` (C, *window.source_shape), any strides, goes to `out` (C, *size), each channel contiguous.
 
-    `out` is float32 where `linear` samples it, else of the source's dtype. `border`: outside the window its nearest voxel, as
-    grid_sample's "border", else zeros. `fill`: the window's padding. `steps`, in order, on what is written: `out` is then
-    contiguous float32.
+    `out` is float32 where `linear` samples it, else of the source's dtype, or float32 where the nearest voxels of uint8 or int16
+    are sampled. `border`: outside the window its nearest voxel, as
+    grid_sample's "border", else zeros. `fill`: the window's padding. `steps`, in order, on what is written, not on
+    nearest voxels: `out` is then contiguous float32.
     """
 
     source: torch.Tensor
@@ -47,10 +48,13 @@ def check_part(part: Part, window: Window, sampled: bool) -> None:
     if not can_run(source, linear=part.linear, matrix=sampled) or tuple(source.shape[1:]) != window.source_shape:
         raise ValueError(f"cannot take {source.dtype} of shape {tuple(source.shape)} with a window on {window.source_shape}")
     size = tuple(out.shape[1:]) if sampled and out.ndim == source.ndim else window.shape
-    reason = fits(out, (source.shape[0], *size), torch.float32 if sampled and part.linear else source.dtype)
+    to_float = sampled and (part.linear or (source.dtype in CONVERTED and out.dtype == torch.float32))
+    reason = fits(out, (source.shape[0], *size), torch.float32 if to_float else source.dtype)
     if reason is None and part.steps:
         check_steps(part.steps, out.numel())
-        if out.dtype != torch.float32 or not out.is_contiguous():
+        if sampled and not part.linear:
+            reason = "has steps, which nearest voxels do not take"
+        elif out.dtype != torch.float32 or not out.is_contiguous():
             reason = "has steps, which need contiguous float32"
         elif any(is_out(step, out) for step in part.steps[1 if sampled else 0 :]):
             reason = "is a field itself, which only the first step after sampling may use"

@@ -8,7 +8,7 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-from ..compilation import exact_kernel, kernel
+from ..compilation import exact_kernel, inlined, kernel
 
 LANES = 16
 
@@ -140,3 +140,8 @@ def hash32(value: np.uint32) -> np.uint32:
 @kernel
 def xor32(first: np.uint32, second: np.uint32) -> np.uint32:
     return np.uint32(first ^ second)
+
+
+@inlined
+def multiply_add(a: float, b: float, c: float) -> float:
+    return a * b + c

@@ -7,20 +7,18 @@ from collections.abc import Sequence
 import numpy as np
 import numpy.typing as npt
 
+from .axis_permutation import run_permute
 from .backend import choose_backend
 from .bricks import Matrix
 from .intensity import Linear, run_passes, split_passes
-from .part import Part, can_run, check_part
-from .permute import permute
+from .part import Part, check_part
 from .sampling import sample_parts
 from .scratch import Scratch
 from .window import Window
 
-__all__ = ["Part", "can_run", "run_sample"]
-
 _LARGEST_ENTRY = 1e7  # of a matrix, in voxels; beyond it float64 no longer resolves a voxel's thousandth times its size
 
-_own_scratch = Scratch()
+_scratch = Scratch()
 
 
 def run_sample(
@@ -28,7 +26,6 @@ def run_sample(
     window: Window,
     matrix: npt.NDArray[np.float64] | None = None,
     *,
-    scratch: Scratch | None = None,
     threads: int | None = None,
 ) -> None:
     """Write every part's `out`.
@@ -49,7 +46,7 @@ def run_sample(
             _copy(part, window, threads)
         return
     for image, label in _couples(parts):
-        sample_parts(image, label, window, affine, scratch or _own_scratch, threads)
+        sample_parts(image, label, window, affine, _scratch, threads)
 
 
 def _checked_matrix(matrix: npt.NDArray[np.float64], window: Window) -> Matrix:
@@ -70,11 +67,13 @@ def _checked_matrix(matrix: npt.NDArray[np.float64], window: Window) -> Matrix:
 
 def _copy(part: Part, window: Window, threads: int | None) -> None:
     """No sampling: the window, then the steps. A first linear step is done with the copy where nothing is padded."""
+    if not part.out.numel():
+        return
     first, rest = Linear(), list(part.steps)
     if rest and isinstance(rest[0], Linear) and not window.padded:
         first, rest = rest[0], rest[1:]
-    permute(part.source, window, part.out, fill=part.fill, scale=first.scale, shift=first.shift, threads=threads)
-    if rest and part.out.numel():
+    run_permute(part.source, window, part.out, part.fill, first.scale, first.shift, threads)
+    if rest:
         flat = part.out.view(-1).numpy()
         run_passes(flat, flat, split_passes(rest), None, threads)
 

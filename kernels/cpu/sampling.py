@@ -13,11 +13,11 @@ import numpy.typing as npt
 from ..threads import run_in_slabs, thread_count
 from .affine_rows import KEEP, NOISE, ZEROS, affine_rows
 from .arrays import WORDS, Array, Floats, flat_channels, value_of, word_of
+from .axis_permutation import Box, copy_planes
 from .bricks import Brick, Matrix, Triple, cut_bricks
 from .intensity import NO_FIELD, CounterNoise, Field, Gamma, Pass, Step, encode_pass, merge_extremes, run_passes, split_passes
 from .noise import fold_seed
 from .part import Part, is_out
-from .permute import Box, copy_planes
 from .scratch import Scratch
 from .staging import BORDER, Layout, layout_of, stage_pairs, stage_words
 from .window import Gather, Window
@@ -55,7 +55,8 @@ class _Channels:
             flat, voxels = out.view(-1).numpy(), math.prod(out.shape[1:])
             outs, origins = [flat] * source.shape[0], [voxels * c for c in range(source.shape[0])]
         else:
-            outs, origins = flat_channels(out, None if part.linear else word), [0] * source.shape[0]
+            as_it_is = part.linear or out.dtype != source.dtype
+            outs, origins = flat_channels(out, None if as_it_is else word), [0] * source.shape[0]
         return cls(
             flat_channels(source) if part.linear else [],
             flat_channels(source, word) if turned else [],
@@ -125,10 +126,7 @@ def sample_parts(
             for c in range(channels):
                 found.append(_sample_brick(brick, c, images, labels, some.border, matrix, shape, start, coded, scratch))
 
-    if threads == 1:
-        work(0, len(bricks))
-    else:
-        run_in_slabs(work, len(bricks), 1)
+    run_in_slabs(work, len(bricks), 1, threads)
     if image is not None and len(passes) > 1:
         flat = image.out.view(-1).numpy()
         run_passes(flat, flat, passes[1:], merge_extremes(found) if wants else None, threads)

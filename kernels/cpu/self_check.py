@@ -27,6 +27,7 @@ def _exercise(source: Floats, out: Floats, corner: npt.NDArray[np.int32], near: 
     ops.row_extremes(source, 0, 32, out[320:])
     columns = np.arange(3).astype(np.uint32)
     ops.lerp_columns(out, 360, source, columns, columns[1:], source, 2)
+    out[392] = ops.multiply_add(3.0, 5.0, 7.0)
     return int(ops.xor32(ops.hash32(np.uint32(12345)), np.uint32(1)))
 
 
@@ -64,6 +65,7 @@ def failing_operation() -> str | None:
         "row_extremes": np.array_equal(out[320:336], np.minimum(0, np.minimum(source[:16], source[16:32])))
         and np.array_equal(out[336:352], np.maximum(0, np.maximum(source[:16], source[16:32]))),
         "lerp_columns": np.array_equal(out[360:392], [*source[:16], *(-6 * source[16:32] + 7 * source[32:48])]),
+        "multiply_add": out[392] == 22.0,
         "hash32": word == _lowbias32(12345) ^ 1,
     }
     return next((name for name, passed in checks.items() if not passed), None)

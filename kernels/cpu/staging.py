@@ -12,8 +12,8 @@ import numpy as np
 
 from ..compilation import exact_kernel
 from .arrays import Array, Floats
+from .axis_permutation import Box, Triple, copy_rows, fetch_ahead
 from .backend import ops
-from .permute import Box, Triple, copy_rows, fetch_ahead
 
 BORDER = 1  # voxels before the box
 

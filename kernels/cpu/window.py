@@ -5,15 +5,14 @@ along one axis of the source, forwards or backwards, and reads padding where it 
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
 
-@dataclass(frozen=True, slots=True)
-class Axis:
+class Axis(NamedTuple):
     """Output index i reads index start + direction * i of the source's axis `source`, if that is in low..high - 1."""
 
     source: int
@@ -63,12 +62,16 @@ class Window:
 
     @property
     def shape(self) -> tuple[int, ...]:
-        return tuple(axis.size for axis in self.axes)
+        return tuple([axis.size for axis in self.axes])
 
     @property
     def padded(self) -> bool:
         """Whether some voxel lies outside the source."""
-        return any(axis.inside != (0, axis.size) for axis in self.axes)
+        for _, start, direction, size, low, high in self.axes:
+            end = start + direction * (size - 1)
+            if size and (min(start, end) < low or max(start, end) >= high):
+                return True
+        return False
 
     def crop(self, start: Sequence[int], size: Sequence[int]) -> Window:
         """Raises ValueError where the crop leaves the window."""
@@ -76,7 +79,7 @@ class Window:
         if any(s < 0 or n < 0 or s + n > axis.size for s, n, axis in zip(start, size, self.axes, strict=True)):
             raise ValueError(f"a crop of {tuple(size)} at {tuple(start)} leaves the shape {self.shape}")
         return self._with(
-            replace(axis, start=axis.start + axis.direction * int(s), size=int(n))
+            Axis(axis.source, axis.start + axis.direction * int(s), axis.direction, int(n), axis.low, axis.high)
             for s, n, axis in zip(start, size, self.axes, strict=True)
         )
 
@@ -90,14 +93,15 @@ class Window:
             end = axis.start + axis.direction * (axis.size - 1)
             low, high = max(axis.low, min(axis.start, end)), min(axis.high, max(axis.start, end) + 1)
             start = axis.start - axis.direction * int(b)
-            padded.append(replace(axis, start=start, size=axis.size + int(b) + int(a), low=low, high=max(low, high)))
+            padded.append(Axis(axis.source, start, axis.direction, axis.size + int(b) + int(a), low, max(low, high)))
         return self._with(padded)
 
     def flip(self, axes: Sequence[int]) -> Window:
         turned = list(self.axes)
         for a in axes:
             axis = turned[a]
-            turned[a] = replace(axis, start=axis.start + axis.direction * (axis.size - 1), direction=-axis.direction)
+            end = axis.start + axis.direction * (axis.size - 1)
+            turned[a] = Axis(axis.source, end, -axis.direction, axis.size, axis.low, axis.high)
         return self._with(turned)
 
     def transpose(self, order: Sequence[int]) -> Window:
@@ -150,4 +154,4 @@ class Window:
             raise ValueError(f"expected one number for each of {len(self.axes)} axes")
 
     def _with(self, axes: Iterable[Axis]) -> Window:
-        return replace(self, axes=tuple(axes))
+        return Window(self.source_shape, tuple(axes))

@@ -1,19 +1,5 @@
 """MONAI's dictionary transforms over the kernels of `array`; see there for what is replaced and what is MONAI's."""
 
-from .affine import Affined, RandAffined, RandRotated, Rotated
-from .crop import (
-    CenterScaleCropd,
-    CenterSpatialCropd,
-    CropForegroundd,
-    RandCropByLabelClassesd,
-    RandCropByPosNegLabeld,
-    RandScaleCropd,
-    RandSpatialCropd,
-    RandSpatialCropSamplesd,
-    ResizeWithPadOrCropd,
-    SpatialCropd,
-)
-from .flip import Flipd, RandAxisFlipd, RandFlipd
 from .intensity import (
     AdjustContrastd,
     GaussianSharpend,
@@ -35,10 +21,35 @@ from .intensity import (
     ShiftIntensityd,
     StdShiftIntensityd,
 )
-from .pad import BorderPadd, DivisiblePadd, SpatialPadd
-from .resample import Resized, Spacingd, SpatialResampled
-from .rotate90 import RandRotate90d, Rotate90d
-from .zoom import RandZoomd, Zoomd
+from .spatial import (
+    Affined,
+    BorderPadd,
+    CenterScaleCropd,
+    CenterSpatialCropd,
+    CropForegroundd,
+    DivisiblePadd,
+    Flipd,
+    RandAffined,
+    RandAxisFlipd,
+    RandCropByLabelClassesd,
+    RandCropByPosNegLabeld,
+    RandFlipd,
+    RandRotate90d,
+    RandRotated,
+    RandScaleCropd,
+    RandSpatialCropd,
+    RandSpatialCropSamplesd,
+    RandZoomd,
+    Resized,
+    ResizeWithPadOrCropd,
+    Rotate90d,
+    Rotated,
+    Spacingd,
+    SpatialCropd,
+    SpatialPadd,
+    SpatialResampled,
+    Zoomd,
+)
 
 __all__ = [
     "AdjustContrastd",

@@ -40,7 +40,7 @@ def rand_affined(t: Any, item: Item, call: Call) -> Item:
         if resampled:
             _draw_unused(inner, grid)
             # Without a transform the metadata gets the affine of the time before: so does MONAI's.
-            said = np.asarray(grid.affine.numpy(), dtype=np.float64)
+            said = grid.affine.numpy()
             own = fall_back_tuple(inner.spatial_size, track.spatial_shape)  # what MONAI says of a key of another shape
             info = info_of(inner)
             made = _affine(call, track, used, said, size, own, mode, padding_mode, inner.resampler, info)
@@ -74,7 +74,7 @@ def affined(t: Any, item: Item, call: Call) -> Item:
             given = np.asarray(grid.affine, dtype=np.float32)
             rank = min(len(given) - 1, len(size))
             matrix[:rank, :rank], matrix[:rank, -1] = given[:rank, :rank], given[:rank, -1]
-        said = matrix.astype(np.float64)
+        said = matrix
         info = info_of(affine)
         track.push(_affine(call, track, matrix, said, size, size, mode, padding_mode, affine.resampler, info))
     return item
@@ -94,7 +94,7 @@ def _affine(
 ) -> Record:
     """`used` and `said` between the centres of the images of these sizes: for the values, and for the metadata."""
     shape = track.spatial_shape
-    kept = torch.from_numpy(np.array(said, dtype=np.float32))
+    kept = torch.from_numpy(np.array(said))
 
     def made(before: Sequence[int]) -> Record:
         extra = {
@@ -136,7 +136,7 @@ def _voxel_matrices(
     rank = len(shape)
     if len(size) != rank:
         return np.full((rank + 1, rank + 1), np.nan), np.eye(rank + 1)
-    return between_centres(used, shape, size), between_centres(_ranked(said, rank), shape, said_size)
+    return between_centres(used, shape, size), between_centres(_ranked(np.asarray(said, np.float64), rank), shape, said_size)
 
 
 def _ranked(matrix: Any, rank: int) -> Any:

@@ -3,26 +3,26 @@
 from __future__ import annotations
 
 import math
-import sys
 import threading
+import weakref
 
 import torch
 
 from ..cpu.scratch import Bytes, allocate
 
 _SMALLEST = 1 << 20  # bytes worth keeping
-_FREE = 3  # references to an array that only the list holds: the list's, the loop's, getrefcount's own
 
 
 class Buffers:
     """At most `kept` arrays of `kept_bytes` together. Safe for several threads.
 
-    A tensor handed out keeps a reference to its array as long as it or any view of it lives, so an array without one is free.
+    Every tensor handed out lies over a view of its array that it alone holds, it and what is made from it: the array is free
+    again when that view is gone.
     """
 
     def __init__(self, kept: int = 8, kept_bytes: int = 1 << 30) -> None:
         self._kept, self._kept_bytes = kept, kept_bytes
-        self._arrays: list[Bytes] = []
+        self._arrays: list[tuple[Bytes, weakref.ref[Bytes]]] = []
         self._lock = threading.Lock()
 
     def take(self, shape: tuple[int, ...], dtype: torch.dtype) -> torch.Tensor:
@@ -31,12 +31,19 @@ class Buffers:
         if size < _SMALLEST:
             return torch.empty(shape, dtype=dtype)
         with self._lock:
-            for array in self._arrays:
-                if size <= array.size <= 2 * size and sys.getrefcount(array) == _FREE:
-                    return torch.from_numpy(array)[:size].view(dtype).view(shape)
-            fresh = allocate(size)
-            if len(self._arrays) == self._kept:
-                self._arrays.pop(0)
-            if sum(array.size for array in self._arrays) + fresh.size <= self._kept_bytes:
-                self._arrays.append(fresh)
-            return torch.from_numpy(fresh)[:size].view(dtype).view(shape)
+            array = self._free(size)
+            if array is None:
+                array = allocate(size)
+                if len(self._arrays) == self._kept:
+                    self._arrays.pop(0)
+            handed = array[:]
+            if sum(known.size for known, _ in self._arrays) + array.size <= self._kept_bytes:
+                self._arrays.append((array, weakref.ref(handed)))
+        return torch.from_numpy(handed)[:size].view(dtype).view(shape)
+
+    def _free(self, size: int) -> Bytes | None:
+        """Taken out of the list."""
+        for i, (array, handed) in enumerate(self._arrays):
+            if size <= array.size <= 2 * size and handed() is None:
+                return self._arrays.pop(i)[0]
+        return None

@@ -17,18 +17,16 @@ Item = dict[Hashable, Any]
 
 @dataclass(slots=True)
 class Call:
-    """State of one call. `memory` lets the keys of a sample share the geometry of a step."""
+    """State of one call."""
 
     fast_noise: bool
-    late_noise: bool
+    threads: int | None
     #: by transform; kept by the pipeline from call to call
     sources: dict[int, Source]
     #: (step, reason) of images that a step could not take over
     missed: dict[tuple[object, str], int] = field(default_factory=dict)
     step: object = None
     item: Item = field(default_factory=dict)
-    memory: dict[tuple[Hashable, ...], tuple[Geometry, Geometry]] = field(default_factory=dict)
-
     #: what a step computes once for all keys
     made: dict[Hashable, Any] = field(default_factory=dict)
 
@@ -40,15 +38,12 @@ class Call:
 
     def begin(self, step: object, item: Item) -> None:
         self.step, self.item = step, item
-        self.memory.clear()
         self.made.clear()
 
     def moved(self, before: Geometry, key: tuple[Hashable, ...], move: Callable[[Geometry], Geometry]) -> Geometry:
         """`move(before)`, the same object for every key that shares `before`."""
-        known = self.memory.get((id(before), *key))
-        if known is None:
-            known = self.memory[id(before), *key] = (before, move(before))
-        return known[1]
+        # `before` is kept, so that its id belongs to no other object.
+        return self.once((id(before), *key), lambda: (before, move(before)))[1]
 
     def track(self, item: Item, key: Hashable) -> Track:
         """The image under `key`, virtual from now on."""
@@ -73,7 +68,7 @@ class Call:
         if track.solid is None and (track.points or track.geometry.warp is not None):
             others = [v for v in self.item.values() if type(v) is Track and v is not track and v.solid is None]
             tracks += [v for v in others if v.geometry is track.geometry and v.geometry.warp is not None]
-        for each, result in zip(tracks, settle(tracks), strict=True):
+        for each, result in zip(tracks, settle(tracks, threads=self.threads), strict=True):
             each.reset(result)
 
     def ready(self, track: Track, why_not: Callable[[], str | None]) -> str | None:

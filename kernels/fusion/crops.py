@@ -94,6 +94,8 @@ def _current(key: Hashable, item: Item, call: Call, ready: bool) -> Any:
     """What `randomize` sees under `key`: the written image, or only its shape when the indices are given."""
     if key is None or key not in item:
         return None
+    if type(item[key]) is np.ndarray:
+        return item[key]  # which MONAI inverts otherwise than a tensor: of uint8, every voxel of that is background
     track = call.track(item, key)
     if ready and track.solid is None:
         # Only the shape is looked at; an array of that shape without memory.

@@ -54,6 +54,8 @@ class _Open:
     kinds: set[str] = field(default_factory=set)
     whole: bool = False
     placed: bool = False
+    #: geometric steps since it began: keys with the same ones share their geometry
+    moves: list[object] = field(default_factory=list)
 
     def takes(self, kind: str) -> bool:
         """As `Track.why_not_moved` decides when it runs."""
@@ -77,16 +79,26 @@ class _Passes:
     def of(self, rule: Rule, t: object) -> str:
         if rule.looks:
             for key in (getattr(t, "label_key", None), getattr(t, "image_key", None)):
-                self.open.pop(key, None)
+                self._write(key)
         number = None
         used = set()
         for key in getattr(t, "keys", ()):
             current = self.open.get(key)
             if current is None or not current.takes(rule.kind):
+                self._write(key)
                 number = next(self.numbers) if number is None else number
                 current = self.open[key] = _Open(number)
             current.kinds.add(rule.kind)
             current.whole |= rule.whole
             current.placed |= rule.placed
+            if rule.kind not in ("intensity", "type"):
+                current.moves.append(t)
             used.add(current.number)
         return ", ".join(map(str, sorted(used)))
+
+    def _write(self, key: Hashable) -> None:
+        """As `Call.write`: what is interpolated is written together with the images that share its geometry."""
+        written = self.open.pop(key, None)
+        if written is not None and "interpolate" in written.kinds:
+            for other in [k for k, current in self.open.items() if current.moves == written.moves]:
+                del self.open[other]

@@ -15,12 +15,14 @@ from monai.transforms.traits import LazyTrait, ThreadUnsafe
 from monai.transforms.transform import apply_transform
 from monai.utils.misc import MONAIEnvVars
 
+from .ahead import Ahead
 from .batch import collate
 from .buffers import Buffers
 from .call import Call
 from .explain import describe
 from .lazy import carry_out
 from .noise import Source
+from .operations import traces
 from .plan import Node, plan, runs_in_order
 from .values import any_pending, settled
 
@@ -33,7 +35,7 @@ def fuse(compose: Compose, noise: str = "exact", threads: int | None = None) -> 
     `inverse` and `Invertd` work. Steps that cannot be taken over run unchanged; `explain()` lists them.
 
     noise: "exact" draws MONAI's own fields; "fast" draws others of the same distribution from a counter, several times faster.
-    threads: at most so many (None: as many as torch uses; in DataLoader workers one).
+    threads: at most so many for the fused steps, never more than torch uses (None: as many; in DataLoader workers one).
 
     Raises TypeError for what is not a Compose and ValueError for another `noise`.
     """
@@ -121,16 +123,22 @@ class Fused(Compose):  # type: ignore[misc]
             return collate([self(item) for item in items], self.threads, self._buffers)
         call = self._call()
         lazy = self._lazy
-        done = [self._run(self._nodes(), item, self.map_items, lazy, self.overrides, call) for item in items]
+        ahead, done = Ahead(len(items), self.threads, self._buffers), []
+        try:
+            for item in items:
+                done.append(self._run(self._nodes(), item, self.map_items, lazy, self.overrides, call))
+                ahead.see(len(done) - 1, done[-1])
+        finally:
+            ahead.end()
         self._note(call)
-        return collate(done, self.threads, self._buffers)
+        return collate(done, self.threads, self._buffers, ahead.buffers)
 
     def explain(self) -> str:
         """A table of the steps: what each became, or why it was left as it was; also what calls so far could not take over."""
         return describe(self._nodes(), self._lazy, self.noise, self._missed)
 
     def _call(self) -> Call:
-        return Call(self.noise == "fast", True, self._sources)
+        return Call(self.noise == "fast", self.threads, self._sources)
 
     def _note(self, call: Call) -> None:
         if call.missed:
@@ -154,7 +162,7 @@ class Fused(Compose):  # type: ignore[misc]
                 data, pending = carry_out(data, overrides, call), False
             if node.inside is not None and not now and not pending:
                 data = self._inside(node, data, lazy, call)
-            elif node.rule is None or now or node.inside is not None or not t_traces(t):
+            elif node.rule is None or now or node.inside is not None or not traces(t):
                 data = self._by_monai(t, settled(data, self.threads), map_items, lazy, overrides)
                 pending = lazy is not False and any_pending(data)
             else:
@@ -201,10 +209,6 @@ def _forget_after_fork() -> None:
 os.register_at_fork(after_in_child=_forget_after_fork)
 
 _OWN = frozenset({"_lock", "_buffers", "_sources", "_planned", "_missed", "_original"})
-
-
-def t_traces(t: Any) -> bool:
-    return bool(getattr(t, "tracing", True))
 
 
 def _as_monai(error: Exception, transform: object) -> Exception:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
 
@@ -26,48 +26,40 @@ class Warp:
 class Geometry:
     """Immutable. Keys of a sample that went through the same steps share one object, which is how they are found again.
 
-    `voxel` (r + 1, r + 1) maps an output voxel to a source voxel as MONAI's metadata will say it.
+    `said` (r + 1, r + 1) maps an output voxel to a source voxel as MONAI's metadata will say it; None: as the window does.
     """
 
     window: Window
-    warp: Warp | None
-    voxel: Matrix
+    warp: Warp | None = None
+    said: Matrix | None = None
     shape: tuple[int, ...] = field(init=False)
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "shape", self.window.shape if self.warp is None else self.warp.shape)
 
     @staticmethod
+    @lru_cache(maxsize=256)
     def whole(shape: tuple[int, ...]) -> Geometry:
         """The same object for the same shape."""
-        return _whole(shape)
+        return Geometry(Window.whole(shape))
+
+    @property
+    def voxel(self) -> Matrix:
+        """(r + 1, r + 1): output voxel to source voxel in the metadata."""
+        return self.window.affine() if self.said is None else self.said
 
     def crop(self, start: Sequence[int], size: Sequence[int]) -> Geometry:
-        if self.warp is None:
-            window, move = self.window.crop(start, size), np.eye(len(start) + 1)
-            move[:-1, -1] = start
-            return Geometry(window, None, self.voxel @ move)
-        return self._after_warp(Window.whole(self.shape).crop(start, size))
+        return self._moved(lambda window: window.crop(start, size))
 
     def pad(self, before: Sequence[int], after: Sequence[int]) -> Geometry:
-        """Only before an interpolation (see `Track.joins`)."""
-        move = np.eye(len(before) + 1)
-        move[:-1, -1] = [-b for b in before]
-        return Geometry(self.window.pad(before, after), self.warp, self.voxel @ move)
+        """Only before an interpolation (see `Track.why_not_moved`)."""
+        return self._moved(lambda window: window.pad(before, after))
 
     def flip(self, axes: Sequence[int]) -> Geometry:
-        if self.warp is None:
-            move = np.eye(len(self.shape) + 1)
-            for axis in axes:
-                move[axis, axis], move[axis, -1] = -1.0, self.shape[axis] - 1
-            return Geometry(self.window.flip(axes), None, self.voxel @ move)
-        return self._after_warp(Window.whole(self.shape).flip(axes))
+        return self._moved(lambda window: window.flip(axes))
 
     def rot90(self, k: int, axes: tuple[int, int]) -> Geometry:
-        turned = Window.whole(self.shape).rot90(k, axes)
-        if self.warp is None:
-            return Geometry(self.window.rot90(k, axes), None, self.voxel @ turned.affine())
-        return self._after_warp(turned)
+        return self._moved(lambda window: window.rot90(k, axes))
 
     def interpolate(self, matrix: Matrix, shape: Sequence[int], recorded: Matrix | None = None) -> Geometry:
         """`matrix` (r + 1, r + 1): output voxel to voxel of the image as it is now; `recorded`: what the metadata says instead."""
@@ -77,12 +69,12 @@ class Geometry:
             self.voxel @ (matrix if recorded is None else recorded),
         )
 
-    def _after_warp(self, turned: Window) -> Geometry:
-        assert self.warp is not None
+    def _moved(self, change: Callable[[Window], Window]) -> Geometry:
+        """`change` done to the window, or to the result of the interpolation."""
+        if self.warp is None and self.said is None:
+            return Geometry(change(self.window))
+        turned = change(Window.whole(self.shape))
         move = turned.affine()
+        if self.warp is None:
+            return Geometry(change(self.window), None, self.voxel @ move)
         return Geometry(self.window, Warp(np.ascontiguousarray(self.warp.matrix @ move), turned.shape), self.voxel @ move)
-
-
-@lru_cache(maxsize=256)
-def _whole(shape: tuple[int, ...]) -> Geometry:
-    return Geometry(Window.whole(shape), None, np.eye(len(shape) + 1))

@@ -8,19 +8,18 @@ from typing import Any
 
 import torch
 
+from ..cpu.arrays import INTERPOLABLE
 from .call import Call, Item
 from .noise import Draw
 from .operations import replaced
 from .points import Contrast, Limit, Noise, Point, Scale, join
 from .track import Track
 
-_EXACT_AS_FLOAT32 = frozenset({torch.float32, torch.uint8, torch.int8, torch.int16})
-
 
 def _add(call: Call, track: Track, points: list[Point], instead: Callable[[Any], Any], *, to_float: bool = False) -> None:
     """Add `points`, or run `instead` on the written image. `to_float`: MONAI's transform makes float32 of what it gets."""
     why = track.solid
-    if why is None and track.dtype is not torch.float32 and not (to_float and track.dtype in _EXACT_AS_FLOAT32):
+    if why is None and track.dtype is not torch.float32 and not (to_float and track.dtype in INTERPOLABLE):
         why = f"changes the intensity of {track.dtype}"
     if why is not None:
         call.miss(why)
@@ -127,7 +126,7 @@ def rand_noised(t: Any, item: Item, call: Call) -> Item:
         draw = source.next_seed(inner.mean, shape)
     else:
         # A generator that others use as well must be drawn from now.
-        draw = source.next(inner.mean, shape, late=call.late_noise and inner.R is not t.R)
+        draw = source.next(inner.mean, shape, late=inner.R is not t.R)
     inner._do_transform = True
     draw.shared = len(t.keys) > 1
     for key in t.key_iterator(item):

@@ -14,7 +14,7 @@ from monai.data.meta_tensor import MetaTensor
 from monai.data.utils import to_affine_nd
 from monai.transforms.lazy.functional import apply_pending
 from monai.transforms.lazy.utils import kwargs_from_pending, requires_interp
-from monai.utils import LazyAttr
+from monai.utils import LazyAttr, MetaKeys
 
 from ..cpu.window import Axis, Window
 from .call import Call
@@ -50,12 +50,17 @@ def _image(image: MetaTensor, overrides: dict[str, Any], call: Call) -> Any:
         call.miss(track.solid or "lazy operations with unusual options")
         bare.__dict__["_pending_operations"] = pending
         return apply_pending(bare, overrides=overrides)[0]
-    track.geometry, track.dtype = geometry, torch.float32
     if geometry.warp is not None:
         mode, padding_mode = _modes(pending, overrides)
         track.linear, track.border = mode == "bilinear", padding_mode == "border"
-        if track.why_not_interpolated(track.linear) not in (None, "follows an interpolation"):
+        why = track.why_not_interpolated(track.linear)
+        if why is not None:
+            call.miss(why)
             return apply_pending(_again(bare, pending), overrides=overrides)[0]
+    elif track.meta is not None and MetaKeys.AFFINE in track.meta:
+        # Voxels that are only moved: MONAI then keeps as many axes in the affine as the image has.
+        track.meta[MetaKeys.AFFINE] = to_affine_nd(track.ndim - 1, track.meta[MetaKeys.AFFINE])
+    track.geometry, track.dtype = geometry, torch.float32
     track.applied += pending
     return track
 

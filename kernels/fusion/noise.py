@@ -6,6 +6,7 @@ of one generator must follow one another: whoever needs one first draws those be
 
 from __future__ import annotations
 
+import math
 import threading
 from collections import deque
 
@@ -14,13 +15,11 @@ import torch
 
 from ..cpu.noise import counter_normal, exact_normal
 
-_SMALL = 8192  # voxels; below, numpy itself is as fast
-
 
 class Draw:
     """One field to come. Made by `Source.next`, which fixes its place in the order."""
 
-    __slots__ = ("_field", "mean", "seed", "shape", "shared", "source", "std")
+    __slots__ = ("_field", "mean", "place", "seed", "shape", "shared", "source", "std")
 
     def __init__(self, source: Source, mean: float, shape: tuple[int, ...]) -> None:
         self.source, self.mean, self.shape = source, mean, shape
@@ -28,6 +27,8 @@ class Draw:
         self.seed: int | None = None
         #: added to several images, so it is not drawn into the memory of one
         self.shared = False
+        #: where it is drawn, whoever draws it; None: where that one says
+        self.place: torch.Tensor | None = None
         self._field: torch.Tensor | None = None
 
     def field(self, into: torch.Tensor | None = None) -> torch.Tensor:
@@ -40,6 +41,10 @@ class Draw:
         self.source.draw_up_to(self, into)
         assert self._field is not None
         return self._field
+
+    @property
+    def size(self) -> int:
+        return math.prod(self.shape)
 
     @property
     def drawn(self) -> bool:
@@ -56,8 +61,7 @@ class Source:
 
     def next(self, mean: float, shape: tuple[int, ...], *, late: bool) -> Draw:
         draw = Draw(self, mean, shape)
-        with self._lock:
-            self._waiting.append(draw)
+        self._waiting.append(draw)  # without the lock, which is held as long as a field is being drawn
         if not late:
             self.draw_up_to(draw, None)
         return draw
@@ -75,16 +79,10 @@ class Source:
             while not draw.drawn:
                 first = self._waiting.popleft()
                 self._begin(first)
-                out = into if first is draw and into is not None else torch.empty(first.shape, dtype=torch.float32)
-                self._draw(first, out)
+                out = first.place if first.place is not None else into if first is draw else None
+                out = torch.empty(first.shape, dtype=torch.float32) if out is None else out
+                exact_normal(self.generator, first.mean, first.std, out)
                 first._field = out
-
-    def _draw(self, draw: Draw, out: torch.Tensor) -> None:
-        if out.numel() < _SMALL:
-            values = self.generator.normal(draw.mean, draw.std, out.numel()).astype(np.float32)
-            out.copy_(torch.from_numpy(values).view(out.shape))
-        else:
-            exact_normal(self.generator, draw.mean, draw.std, out)
 
     def _begin(self, draw: Draw) -> None:
         self.generator.rand()  # MONAI decides again here, with a probability of 1

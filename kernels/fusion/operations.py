@@ -15,6 +15,7 @@ from monai.transforms.croppad import functional as croppad
 from monai.transforms.spatial import functional as spatial
 from monai.utils import TraceKeys
 
+from ..torch_grid import on_ties
 from .call import Call
 from .geometry import Matrix
 from .settle import settle
@@ -23,12 +24,20 @@ from .track import Record, Track
 Info = dict[str, Any]
 
 
+def traces(transform: Any) -> bool:
+    """As the `tracing` of MONAI's traceable transforms, without its slow way to the usual answer; others do trace."""
+    try:
+        return bool(transform._tracing.value)
+    except AttributeError:
+        return bool(getattr(transform, "tracing", True))
+
+
 def info_of(transform: Any) -> Info:
-    """What MONAI's `get_transform_info` says, in a quarter of its time."""
+    """What MONAI's `get_transform_info` says, in a tenth of its time."""
     return {
         TraceKeys.CLASS_NAME: type(transform).__name__,
         TraceKeys.ID: id(transform),
-        TraceKeys.TRACING: transform.tracing,
+        TraceKeys.TRACING: traces(transform),
         TraceKeys.DO_TRANSFORM: getattr(transform, "_do_transform", True),
     }
 
@@ -141,7 +150,7 @@ def interpolate(
         why = f"pads by {padding_mode}"
     if why is None and (min(shape) < 1 or not np.isfinite(sampled).all()):
         why = "an unusual matrix or shape"
-    if why is None and not linear and _on_ties(sampled):
+    if why is None and not linear and on_ties(sampled[:-1], shape):
         why = "samples exactly between voxels"
     if why is None and track.geometry.window.padded and track.fill != 0.0:
         why = "interpolates an image padded by a value"
@@ -152,13 +161,6 @@ def interpolate(
     track.geometry = call.moved(track.geometry, (size, *memo), lambda g: g.interpolate(sampled, size, recorded))
     track.linear, track.border, track.dtype = linear, padding_mode == "border", torch.float32
     return made(before)
-
-
-def _on_ties(matrix: Matrix) -> bool:
-    """Whether some coordinate is half a voxel off everywhere, so that rounding errors decide which voxel is the nearest."""
-    turns = np.abs(matrix[:-1, :-1] - np.round(matrix[:-1, :-1])).max(axis=1) < 1e-4
-    between = np.abs(matrix[:-1, -1] - np.floor(matrix[:-1, -1]) - 0.5) < 1e-2
-    return bool((turns & between).any())
 
 
 def _by_monai(call: Call, track: Track, why: str, operation: Callable[[torch.Tensor], torch.Tensor]) -> Record:

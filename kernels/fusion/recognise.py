@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -108,6 +109,9 @@ def _shift_refuses(t: Any) -> str | None:
 def _contrast_refuses(t: Any) -> str | None:
     if t.adjuster.invert_image or t.adjuster.retain_stats:
         return "inverts the image or retains its statistics"
+    gammas = t.adjuster.gamma if isinstance(t.adjuster.gamma, (tuple, list)) else (t.adjuster.gamma,)
+    if not all(isinstance(gamma, (int, float, np.floating)) and 0 <= gamma < math.inf for gamma in gammas):
+        return f"its gamma is {t.adjuster.gamma}"
     return None
 
 

@@ -7,6 +7,8 @@ from collections.abc import Sequence
 import torch
 
 from .. import cpu
+from ..cpu.arrays import CONVERTED
+from . import device
 from .points import Contrast, Limit, Noise, Point, Scale, apply_plainly
 from .track import Track
 
@@ -19,7 +21,7 @@ def settle(
     """The images, with their metadata; those with an entry in `outs` (contiguous, the result's shape and dtype) in there."""
     outs = [None] * len(tracks) if outs is None else outs
     results: list[torch.Tensor | None] = [None] * len(tracks)
-    together: dict[int, list[int]] = {}
+    together: dict[tuple[int, torch.device], list[int]] = {}
     for i, (track, out) in enumerate(zip(tracks, outs, strict=True)):
         view = as_view(track) if out is None else None
         if view is not None:
@@ -27,7 +29,7 @@ def settle(
         elif track.solid is not None and out is not None:
             results[i] = out.copy_(track.source)
         else:
-            together.setdefault(id(track.geometry), []).append(i)
+            together.setdefault((id(track.geometry), track.source.device), []).append(i)
     for members in together.values():
         written = write([tracks[i] for i in members], [outs[i] for i in members], threads)
         for i, values in zip(members, written, strict=True):
@@ -44,7 +46,8 @@ def as_view(track: Track) -> torch.Tensor | None:
     if geometry.warp is not None or window.padded or _turned(window):
         return None
     if track.points:
-        small = view.numel() <= _SMALL and view.dtype is torch.float32 and window.shape == window.source_shape
+        small = view.numel() <= _SMALL and window.shape == window.source_shape
+        small = small and view.dtype is torch.float32 and not device.on_device(view)
         return apply_plainly(view, track.points) if small else None
     if window.shape != window.source_shape:
         view = view[(slice(None), *(slice(axis.start, axis.start + axis.size) for axis in window.axes))]
@@ -52,13 +55,16 @@ def as_view(track: Track) -> torch.Tensor | None:
 
 
 def write(tracks: Sequence[Track], outs: Sequence[torch.Tensor | None], threads: int | None) -> list[torch.Tensor]:
-    """Images of one geometry in one pass."""
+    """Images of one geometry, on one device, in one pass."""
+    if device.on_device(tracks[0].source):
+        return device.write_on_device([(tracks, outs)])[0]
     geometry = tracks[0].geometry
     matrix = None if geometry.warp is None else geometry.warp.matrix
     parts, written, later = [], [], []
     for track, out in zip(tracks, outs, strict=True):
         source = track.source
-        sampled = torch.float32 if track.linear and matrix is not None else source.dtype
+        to_float = matrix is not None and (track.linear or (source.dtype in CONVERTED and track.dtype is torch.float32))
+        sampled = torch.float32 if to_float else source.dtype
         target = out if out is not None else torch.empty((source.shape[0], *geometry.shape), dtype=track.dtype)
         draft = target if sampled == track.dtype else torch.empty(target.shape, dtype=sampled)
         if draft is target and (track.linear or matrix is None):

@@ -13,16 +13,12 @@ from monai.data.meta_tensor import MetaTensor
 from monai.data.utils import affine_to_spacing
 from monai.utils import MetaKeys, convert_to_tensor
 
+from .. import gpu
+from ..cpu.arrays import INTERPOLABLE, MOVABLE
 from .geometry import Geometry
 from .points import Point
 
 Record = dict[str, Any]
-
-_COPIED = frozenset(
-    {torch.uint8, torch.int8, torch.int16, torch.int32, torch.int64, torch.bool}
-    | {torch.float16, torch.bfloat16, torch.float32, torch.float64}
-)
-_INTERPOLATED = frozenset({torch.float32, torch.uint8, torch.int8, torch.int16})
 
 
 class Track:
@@ -61,7 +57,9 @@ class Track:
             self.solid = "operations are pending on the image, or it is a batch"
         elif rank not in (2, 3) or self.spatial_ndim != rank:
             self.solid = f"{self.spatial_ndim} spatial axes in a tensor of {source.ndim}"
-        elif source.device.type != "cpu" or source.layout != torch.strided or source.dtype not in _COPIED:
+        elif (
+            (source.device.type != "cpu" and not gpu.takes(source)) or source.layout != torch.strided or source.dtype not in MOVABLE
+        ):
             self.solid = f"{source.dtype} on {source.device.type}"
         elif source.requires_grad:
             self.solid = "the image requires a gradient"
@@ -117,7 +115,7 @@ class Track:
         if (
             why is None
             and linear
-            and (self.source.dtype not in _INTERPOLATED or self.dtype not in (self.source.dtype, torch.float32))
+            and (self.source.dtype not in INTERPOLABLE or self.dtype not in (self.source.dtype, torch.float32))
         ):
             return f"interpolates {self.source.dtype}"
         return why
@@ -127,7 +125,7 @@ class Track:
         if self.meta is None:
             return values
         meta = self.meta
-        if self.solid is None and self.geometry.voxel is not None:
+        if self.solid is None:
             affine = meta.get(MetaKeys.AFFINE)
             if affine is not None:
                 meta[MetaKeys.AFFINE] = moved_affine(affine, self.geometry.voxel)

@@ -4,11 +4,23 @@
 needs CuPy. Nothing compiles or touches a GPU at import.
 """
 
-from .launch import available
+from .launch import available, takes
 from .plan import Launch, Plan, plan_batch
 from .run import Launcher, run_batch
 from .sample import Sample, can_run
 from .source import read_source
 from .table import Variant
 
-__all__ = ["Launch", "Launcher", "Plan", "Sample", "Variant", "available", "can_run", "plan_batch", "read_source", "run_batch"]
+__all__ = [
+    "Launch",
+    "Launcher",
+    "Plan",
+    "Sample",
+    "Variant",
+    "available",
+    "can_run",
+    "plan_batch",
+    "read_source",
+    "run_batch",
+    "takes",
+]

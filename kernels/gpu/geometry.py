@@ -5,9 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-import numpy as np
-import numpy.typing as npt
-
 from ..cpu.window import Window
 from .sample import Sample
 from .table import BRICKS, GENERAL, LINES, MOVE, ONE, SEPARABLE, TILES
@@ -17,22 +14,22 @@ Triple = tuple[int, int, int]
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Map:
-    """Output voxels of `shape` to places in `window`; `matrix` (3, 4) in 2^-32 of a voxel."""
+    """Output voxels of `shape` to places in `window`; `matrix` (3, 4), row by row, in 2^-32 of a voxel."""
 
     window: Window
-    matrix: npt.NDArray[np.int64]
+    matrix: tuple[int, ...]
     mode: int
     shape: Triple
 
     @classmethod
     def moving(cls, window: Window) -> Map:
-        return cls(window, np.zeros((3, 4), np.int64), MOVE, _triple(window.shape))
+        return cls(window, (0,) * 12, MOVE, _triple(window.shape))
 
     def cover(self, strides: Sequence[int]) -> tuple[int, int]:
         """Which voxels a block of threads makes, and the axis that the source's memory follows if it is not the last."""
         if self.mode == GENERAL:
             return BRICKS, 0
-        steps = [abs(int(n)) for n in strides]
+        steps = [abs(n) for n in strides]
         if self.mode == SEPARABLE or steps[2] == 1 or self.shape[2] == 1:
             return LINES, 0
         for along in (1, 0):
@@ -47,19 +44,17 @@ def map_of(sample: Sample, shape: Sequence[int]) -> Map:
     if matrix is None:
         return Map.moving(window)
     rank = len(window.axes)
-    linear = matrix[:, :rank]
-    order = np.abs(linear).argmax(axis=1)
-    others = linear.copy()
-    others[np.arange(rank), order] = 0
-    separable = sorted(order) == list(range(rank)) and not others.any()
-    full = np.zeros((3, 4))
-    full[0, 0] = 1.0  # a 2-D window has an outer axis that stays
-    full[3 - rank :, 3 - rank :] = matrix
+    rows = matrix.tolist()
+    axes = [[a for a in range(rank) if row[a]] for row in rows]  # of the output, that move a place along an axis of the window
+    separable = sorted(axes) == [[a] for a in range(rank)]
     if separable:  # the window's axes in the order of the output's, so that only x moves along a row
-        inverse = np.argsort(order)
-        window = window.transpose(inverse.tolist())
-        full[3 - rank :] = full[3 - rank :][inverse]
-    return Map(window, np.rint(full * ONE).astype(np.int64), SEPARABLE if separable else GENERAL, _triple(shape))
+        inverse = [axes.index([a]) for a in range(rank)]
+        if inverse != list(range(rank)):
+            window, rows = window.transpose(inverse), [rows[i] for i in inverse]
+    if rank == 2:  # with an outer axis that stays
+        rows = [[1, 0, 0, 0], *([0, *row] for row in rows)]
+    fixed = tuple(round(value * ONE) for row in rows for value in row)
+    return Map(window, fixed, SEPARABLE if separable else GENERAL, _triple(shape))
 
 
 def _triple(shape: Sequence[int]) -> Triple:

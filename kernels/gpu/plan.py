@@ -7,8 +7,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
-import numpy as np
 import torch
 
 from ..cpu.arrays import word_of
@@ -16,11 +16,11 @@ from ..cpu.intensity import Clip, CounterNoise, Gamma, Linear, Step
 from ..cpu.intensity import Field as FieldStep
 from ..cpu.noise import fold_seed
 from ..cpu.part import Part
-from ..cpu.window import Gather, Window
+from ..cpu.window import Window
 from . import table
 from .geometry import Map, map_of
 from .sample import Sample, check_sample, is_image
-from .table import IMAGES, NO_EXTREMES, ROW, STEP, WORDS, Bytes, Variant
+from .table import IMAGES, NO_EXTREMES, ROW, STEP, WORDS, Variant
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,17 +37,34 @@ class Launch:
 class Plan:
     """`table`: the rows, then the steps and the extremes at these byte offsets. `kept`: what must live until all is done."""
 
-    table: Bytes
+    table: bytes
     steps_at: int
     extremes_at: int
     launches: tuple[Launch, ...]
     kept: tuple[torch.Tensor, ...]
 
 
+class _Side(NamedTuple):
+    """An image or words of one row. `first`: the address of the window's first voxel, modulo 2**64: it may lie outside."""
+
+    first: int = 0
+    out: int = 0
+    channel: int = 0
+    out_channel: int = 0
+    strides: tuple[int, int, int] = (0, 0, 0)
+    channels: int = 0
+
+
+_NOTHING = _Side()
+_NO_STEPS = (0, 0, -1, -1)
+
+
 @dataclass(slots=True)
 class _Table:
-    rows: list[tuple[int, Variant, np.void]] = field(default_factory=list)
-    steps: list[tuple[int, int, float, float, int]] = field(default_factory=list)
+    """Rows with the number of their pass and the types they need."""
+
+    rows: list[tuple[int, Variant, int, bytes]] = field(default_factory=list)
+    steps: list[bytes] = field(default_factory=list)
     extremes: int = 0
     kept: list[torch.Tensor] = field(default_factory=list)
 
@@ -61,11 +78,9 @@ def plan_batch(samples: Sequence[Sample], device: torch.device) -> Plan:
         for image, label in _couples(sample):
             _add(made, image, label, sample)
     made.rows.sort(key=lambda row: row[:2])
-    rows = np.array([row for _, _, row in made.rows], ROW)
-    steps = np.array(made.steps, STEP)
-    extremes = np.tile(NO_EXTREMES, made.extremes)
-    whole = np.concatenate([part.reshape(-1).view(np.uint8) for part in (rows, steps, extremes)])
-    return Plan(whole, rows.nbytes, rows.nbytes + steps.nbytes, _launches(made.rows), tuple(made.kept))
+    rows, steps = b"".join(row for _, _, _, row in made.rows), b"".join(made.steps)
+    whole = rows + steps + NO_EXTREMES * made.extremes
+    return Plan(whole, len(rows), len(rows) + len(steps), _launches(made.rows), tuple(made.kept))
 
 
 def _couples(sample: Sample) -> list[tuple[Part | None, Part | None]]:
@@ -82,10 +97,9 @@ def _couples(sample: Sample) -> list[tuple[Part | None, Part | None]]:
     return couples + [(None, label) for label in labels]
 
 
-def _launches(rows: Sequence[tuple[int, Variant, np.void]]) -> tuple[Launch, ...]:
+def _launches(rows: Sequence[tuple[int, Variant, int, bytes]]) -> tuple[Launch, ...]:
     launches: list[Launch] = []
-    for i, (number, variant, row) in enumerate(rows):
-        blocks = int(row["blocks"])
+    for i, (number, variant, blocks, _) in enumerate(rows):
         if i and rows[i - 1][:2] == (number, variant):
             last = launches[-1]
             launches[-1] = Launch(variant, last.first, last.rows + 1, max(last.blocks, blocks))
@@ -99,44 +113,65 @@ def _add(made: _Table, image: Part | None, label: Part | None, sample: Sample) -
     some = image or label
     assert some is not None
     place = map_of(sample, tuple(some.out.shape[1:]))
-    row = np.zeros((), ROW)
-    passes = _passes(image.steps if image is not None else ())
-    draft = None
-    if image is not None:
-        draft = image.out
-        if len(passes) > 1 and draft.dtype != torch.float32:  # rounded once, at the end
-            draft = torch.empty(draft.shape, dtype=torch.float32, device=draft.device)
-            made.kept.append(draft)
-        _set_image(row, image.source, draft, place.window, image.fill)
-        _set_steps(made, row, passes[0], -1, len(passes) > 1)
-        made.kept += [image.source, image.out]
+    words, word_fill, word = _NOTHING, 0, WORDS[1]
     if label is not None:
-        _set_word(row, label, place.window)
-        made.kept += [label.source, label.out]
-    _set_map(row, place, some.border)
-    made.rows.append((0, _variant(image, draft, label), row[()]))
-    if image is None or draft is None:
+        words, word = _side(made, label.source, label.out, place.window), WORDS[label.source.element_size()]
+        word_fill = word_of(label.fill, label.source.dtype) % (1 << 8 * label.source.element_size())
+    if image is None:
+        single = IMAGES[torch.float32]
+        _add_row(made, 0, Variant(single, single, word), place, some.border, _NOTHING, 0.0, words, word_fill, _NO_STEPS)
         return
-    whole = Window.whole(tuple(draft.shape[1:]))
-    for number, steps in enumerate(passes[1:], 1):
+    passes = split_passes(image.steps)
+    draft = image.out
+    if len(passes) > 1 and draft.dtype != torch.float32:  # rounded once, at the end
+        draft = torch.empty(draft.shape, dtype=torch.float32, device=draft.device)
+    steps = _coded(made, passes[0], -1, len(passes) > 1)
+    variant = Variant(IMAGES[image.source.dtype], IMAGES[draft.dtype], word)
+    seen = _side(made, image.source, draft, place.window)
+    _add_row(made, 0, variant, place, some.border, seen, image.fill, words, word_fill, steps)
+    for number, part in enumerate(passes[1:], 1):
         last = number + 1 == len(passes)
         out = image.out if last else draft
-        row = np.zeros((), ROW)
-        _set_image(row, draft, out, whole, 0.0)
-        _set_steps(made, row, steps, made.extremes - 1, not last)
-        _set_map(row, Map.moving(whole), False)
-        made.rows.append((number, Variant(IMAGES[draft.dtype], IMAGES[out.dtype], WORDS[1]), row[()]))
+        moving = Map.moving(Window.whole(tuple(draft.shape[1:])))
+        steps = _coded(made, part, made.extremes - 1, not last)
+        variant = Variant(IMAGES[draft.dtype], IMAGES[out.dtype], WORDS[1])
+        _add_row(made, number, variant, moving, False, _side(made, draft, out, moving.window), 0.0, _NOTHING, 0, steps)
 
 
-def _variant(image: Part | None, draft: torch.Tensor | None, label: Part | None) -> Variant:
-    if image is None or draft is None:
-        first, second = IMAGES[torch.float32], IMAGES[torch.float32]
-    else:
-        first, second = IMAGES[image.source.dtype], IMAGES[draft.dtype]
-    return Variant(first, second, WORDS[1 if label is None else label.source.element_size()])
+def _side(made: _Table, source: torch.Tensor, out: torch.Tensor, window: Window) -> _Side:
+    made.kept += [source, out]
+    channel, *strides = source.stride()
+    gather = window.gather(strides)
+    first = (source.data_ptr() + gather.first * source.element_size()) % (1 << 64)
+    return _Side(first, out.data_ptr(), channel, out.stride(0), gather.strides, source.shape[0])
 
 
-def _passes(steps: Sequence[Step]) -> list[list[Step]]:
+def _add_row(
+    made: _Table,
+    number: int,
+    variant: Variant,
+    place: Map,
+    border: bool,
+    image: _Side,
+    fill: float,
+    words: _Side,
+    word_fill: int,
+    steps: tuple[int, int, int, int],
+) -> None:
+    gather = place.window.gather([0] * len(place.window.axes))
+    cover, along = place.cover((image if image.channels else words).strides)
+    blocks = table.blocks_of(place.shape, cover, along)
+    row = ROW.pack(
+        *(image.first, image.out, words.first, words.out, *place.matrix),
+        *(image.channel, words.channel, image.out_channel, words.out_channel, *image.strides, *words.strides),
+        *(*place.shape, *gather.shape, *gather.box, image.channels, words.channels),
+        *(cover, place.mode, border, along, *steps, blocks, fill, word_fill),
+    )
+    made.rows.append((number, variant, blocks, row))
+
+
+def split_passes(steps: Sequence[Step]) -> list[list[Step]]:
+    """Cut before each contrast."""
     passes: list[list[Step]] = [[]]
     for step in steps:
         if isinstance(step, Gamma):
@@ -145,51 +180,21 @@ def _passes(steps: Sequence[Step]) -> list[list[Step]]:
     return passes
 
 
-def _set_steps(made: _Table, row: np.ndarray, steps: Sequence[Step], extremes: int, wants: bool) -> None:
-    row["first_step"], row["steps"] = len(made.steps), len(steps)
-    row["extremes_in"], row["extremes_out"] = extremes, made.extremes if wants else -1
+def _coded(made: _Table, steps: Sequence[Step], extremes: int, wants: bool) -> tuple[int, int, int, int]:
+    """First step, number of steps, extremes before and after."""
+    coded = len(made.steps), len(steps), extremes, made.extremes if wants else -1
     made.extremes += wants
     for step in steps:
         match step:
             case Linear(scale, shift):
-                coded = (table.LINEAR, 0, scale, shift, 0)
+                made.steps.append(STEP.pack(table.LINEAR, 0, scale, shift, 0))
             case Clip(low, high):
-                coded = (table.CLIP, 0, low, high, 0)
+                made.steps.append(STEP.pack(table.CLIP, 0, low, high, 0))
             case Gamma(gamma):
-                coded = (table.GAMMA, 0, gamma, 0.0, 0)
+                made.steps.append(STEP.pack(table.GAMMA, 0, gamma, 0, 0))
             case FieldStep(values):
                 made.kept.append(values)
-                coded = (table.FIELD, 0, 0.0, 0.0, values.data_ptr())
+                made.steps.append(STEP.pack(table.FIELD, 0, 0, 0, values.data_ptr()))
             case CounterNoise(seed, mean, std):
-                coded = (table.NOISE, int(fold_seed(seed)), mean, std, 0)
-        made.steps.append(coded)
-
-
-def _set_image(row: np.ndarray, source: torch.Tensor, out: torch.Tensor, window: Window, fill: float) -> None:
-    gather = window.gather(source.stride()[1:])
-    row["image"], row["image_out"] = _first(source, gather), out.data_ptr()
-    row["image_channel"], row["image_out_channel"] = source.stride(0), out.stride(0)
-    row["image_stride"], row["channels"], row["fill"] = gather.strides, source.shape[0], fill
-
-
-def _set_word(row: np.ndarray, label: Part, window: Window) -> None:
-    source, out = label.source, label.out
-    gather = window.gather(source.stride()[1:])
-    row["word"], row["word_out"] = _first(source, gather), out.data_ptr()
-    row["word_channel"], row["word_out_channel"] = source.stride(0), out.stride(0)
-    row["word_stride"], row["word_channels"] = gather.strides, source.shape[0]
-    row["word_fill"] = word_of(label.fill, source.dtype) & ((1 << 8 * source.element_size()) - 1)
-
-
-def _first(source: torch.Tensor, gather: Gather) -> int:
-    """Modulo 2**64: a window may begin before its source."""
-    return (source.data_ptr() + gather.first * source.element_size()) % (1 << 64)
-
-
-def _set_map(row: np.ndarray, place: Map, border: bool) -> None:
-    gather = place.window.gather([0] * len(place.window.axes))
-    row["matrix"], row["mode"], row["border"] = place.matrix, place.mode, border
-    row["shape"], row["size"], row["box"] = place.shape, gather.shape, gather.box
-    strides = row["image_stride"] if row["channels"] else row["word_stride"]
-    row["cover"], row["along"] = place.cover(strides)
-    row["blocks"] = table.blocks_of(place.shape, int(row["cover"]), int(row["along"]))
+                made.steps.append(STEP.pack(table.NOISE, int(fold_seed(seed)), mean, std, 0))
+    return coded

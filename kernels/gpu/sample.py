@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
+from itertools import chain
 
 import numpy as np
 import numpy.typing as npt
@@ -52,7 +54,7 @@ def check_sample(sample: Sample, device: torch.device) -> None:
         if not all(window.shape):
             raise ValueError(f"nothing to sample from in the shape {window.shape}")
         rank = len(window.axes)
-        if matrix.shape != (rank, rank + 1) or not np.isfinite(matrix).all():
+        if matrix.shape != (rank, rank + 1) or not all(map(math.isfinite, chain.from_iterable(matrix.tolist()))):
             raise ValueError(f"expected a finite ({rank}, {rank + 1}) matrix of voxel indices, not {matrix}")
     for part in sample.parts:
         _check_part(part, window, matrix, device)
@@ -66,8 +68,10 @@ def _check_part(part: Part, window: Window, matrix: Matrix | None, device: torch
     if sum(n * source.stride(axis.source + 1) for n, axis in zip(window.shape, window.axes, strict=True)) > _LARGEST_OFFSET:
         raise ValueError(f"the window {window.shape} reaches over more voxels than can be counted")
     size = tuple(out.shape[1:]) if matrix is not None and out.ndim == source.ndim else window.shape
-    if matrix is not None and len(size) == len(matrix) and (np.abs(matrix) @ [*size, 1] > _LARGEST_PLACE).any():
-        raise ValueError(f"the matrix leads further than {_LARGEST_PLACE} voxels from the image: {matrix}")
+    if matrix is not None and len(size) == len(matrix):
+        farthest = max(sum(abs(v) * n for v, n in zip(row, [*size, 1], strict=True)) for row in matrix.tolist())
+        if farthest > _LARGEST_PLACE:
+            raise ValueError(f"the matrix leads further than {_LARGEST_PLACE} voxels from the image: {matrix}")
     reason = None
     if type(out) is not torch.Tensor or out.layout != torch.strided or out.requires_grad:
         reason = "is not a plain tensor"
@@ -95,6 +99,5 @@ def _check_part(part: Part, window: Window, matrix: Matrix | None, device: torch
 def _check_field(values: torch.Tensor, part: Part, device: torch.device) -> None:
     fits = values.dtype == torch.float32 and values.is_contiguous() and values.device == device
     if not fits or values.numel() != part.out.numel() or overlap(values, part.out):
-        raise ValueError(
-            f"a field of {values.numel()} voxels of {values.dtype} on {values.device} for {part.out.numel()} of float32, apart from them"
-        )
+        place = f"{values.device} for {part.out.numel()} of float32"
+        raise ValueError(f"a field of {values.numel()} voxels of {values.dtype} on {place}, or one that lies in the output")

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
+from struct import Struct
 from typing import NamedTuple
 
-import numpy as np
-import numpy.typing as npt
 import torch
 
 #: What images are stored as, and their names in the source. All of them are exact in float32, in which everything is computed.
@@ -29,43 +28,15 @@ LINES, TILES, BRICKS = range(3)
 MOVE, SEPARABLE, GENERAL = range(3)
 LINEAR, CLIP, GAMMA, FIELD, NOISE = range(5)
 
-ROW = np.dtype(
-    [
-        ("image", "u8"),
-        ("image_out", "u8"),
-        ("word", "u8"),
-        ("word_out", "u8"),
-        ("matrix", "i8", (3, 4)),
-        ("image_channel", "i8"),
-        ("word_channel", "i8"),
-        ("image_out_channel", "i8"),
-        ("word_out_channel", "i8"),
-        ("image_stride", "i4", 3),
-        ("word_stride", "i4", 3),
-        ("shape", "i4", 3),
-        ("size", "i4", 3),
-        ("box", "i4", 6),
-        ("channels", "i4"),
-        ("word_channels", "i4"),
-        ("cover", "i4"),
-        ("mode", "i4"),
-        ("border", "i4"),
-        ("along", "i4"),
-        ("first_step", "i4"),
-        ("steps", "i4"),
-        ("extremes_in", "i4"),
-        ("extremes_out", "i4"),
-        ("blocks", "i4"),
-        ("fill", "f4"),
-        ("word_fill", "u8"),
-    ],
-    align=True,
-)
-STEP = np.dtype([("code", "i4"), ("seed", "u4"), ("a", "f4"), ("b", "f4"), ("field", "u8")], align=True)
+#: As `Row` lies in memory: addresses of image, its output, words, their output; matrix; distances of channels of these four;
+#: strides of image and words; shapes of output and window; box; channels of image and words; cover, mode, border, along;
+#: first step, steps; extremes before and after; blocks; fill; fill of the words. Nothing is padded.
+ROW = Struct("<4Q12q4q6i3i3i6i2i4i2i2iifQ")
+#: Code, seed, two numbers, address of a field.
+STEP = Struct("<iIffQ")
 #: Minimum and maximum as ordered words, and whether some voxel is NaN.
-NO_EXTREMES = np.array([0xFFFFFFFF, 0, 0], np.uint32)
-
-Bytes = npt.NDArray[np.uint8]
+EXTREMES = Struct("<III")
+NO_EXTREMES = EXTREMES.pack(0xFFFFFFFF, 0, 0)
 
 
 class Variant(NamedTuple):
@@ -79,7 +50,7 @@ class Variant(NamedTuple):
     def options(self) -> tuple[str, ...]:
         """For the compiler."""
         types = f"-DIMAGE_IN={self.image_in}", f"-DIMAGE_OUT={self.image_out}", f"-DWORD={self.word}"
-        return (*types, f"-DROW_BYTES={ROW.itemsize}", f"-DSTEP_BYTES={STEP.itemsize}")
+        return (*types, f"-DROW_BYTES={ROW.size}", f"-DSTEP_BYTES={STEP.size}")
 
 
 def blocks_of(shape: tuple[int, int, int], cover: int, along: int) -> int:

@@ -14,9 +14,10 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from monai.data import MetaTensor
 
 from automl_run import kernels
-from automl_run.kernels import sampling, spatial
+from automl_run.kernels import pending, torch_grid
 from automl_run.kernels.array import affine as affine_transforms
 
 from .parity import assert_same, assert_same_draws, pair, scan, shapes
@@ -32,7 +33,7 @@ angles = st.sampled_from([0.0, 0.1, -0.35, 1.2])
 def sampled() -> Iterator[list[bool]]:
     """Whether each sampling was ours (True) or handed to MONAI."""
     calls: list[bool] = []
-    ours: Callable[..., torch.Tensor | None] = sampling.sample
+    ours: Callable[..., torch.Tensor | None] = torch_grid.sample
 
     def watched(*args: Any, **kwargs: Any) -> torch.Tensor | None:
         out = ours(*args, **kwargs)
@@ -41,7 +42,7 @@ def sampled() -> Iterator[list[bool]]:
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(affine_transforms, "sample", watched)
-        patch.setattr(spatial, "sample", watched)
+        patch.setattr(pending, "sample", watched)
         yield calls
 
 
@@ -124,6 +125,28 @@ def test_labels_are_exact_away_from_ties(padding: str, dtype: torch.dtype) -> No
     assert_same(ours(x), theirs(x))
 
 
+@pytest.mark.parametrize(
+    ("name", "arguments"),
+    [
+        ("RandAffine", {"prob": 0.0, "spatial_size": (8, 9, 7)}),
+        ("RandAffine", {"prob": 1.0, "rotate_range": (0.5, 0, 0), "spatial_size": (8, 9, 7)}),
+        ("Affine", {"rotate_params": (np.pi / 2, 0, 0), "spatial_size": (8, 8, 8), "image_only": True}),
+        ("Affine", {"scale_params": (1.5, 0.5, 1.0), "image_only": True}),
+        ("Spacing", {"pixdim": (0.5, 0.5, 0.5)}),
+        ("Spacing", {"pixdim": (1.5, 1.5, 2.0), "align_corners": True}),
+    ],
+)
+@pytest.mark.parametrize("padding", ["zeros", "border", "reflection"])
+def test_labels_on_ties_are_monais(name: str, arguments: dict[str, Any], padding: str) -> None:
+    """Planes of voxels that lie exactly between two: MONAI's own rounding errors decide."""
+    ours, theirs = pair(name, mode="nearest", padding_mode=padding, **arguments)
+    img = MetaTensor(torch.arange(11.0 * 13 * 12).view(1, 11, 13, 12), affine=torch.eye(4, dtype=torch.float64))
+    for transform in (ours, theirs):
+        if isinstance(transform, mt.Randomizable):
+            transform.set_random_state(0)
+    assert_same(ours(img.clone()), theirs(img.clone()))
+
+
 def test_the_same_draws() -> None:
     item = {"a": scan((1, 12, 9, 17)), "b": scan((1, 12, 9, 17), torch.uint8)}
     ranges: dict[str, Any] = {"rotate_range": (0.3, 0.2, 0.1), "scale_range": (0.1, 0.1, 0.1), "translate_range": (2, 2, 2)}
@@ -185,9 +208,9 @@ def test_gradients_flow_as_in_monai() -> None:
 
 
 def test_mirrors() -> None:
-    assert sampling.mirror(-3, 6, 3, False).tolist() == [2, 1, 0, 0, 1, 2, 2, 1, 0]
-    assert sampling.mirror(-3, 6, 3, True).tolist() == [1, 2, 1, 0, 1, 2, 1, 0, 1]
-    assert sampling.mirror(-2, 2, 1, True).tolist() == [0] * 4
+    assert torch_grid.mirror(-3, 6, 3, False).tolist() == [2, 1, 0, 0, 1, 2, 2, 1, 0]
+    assert torch_grid.mirror(-3, 6, 3, True).tolist() == [1, 2, 1, 0, 1, 2, 1, 0, 1]
+    assert torch_grid.mirror(-2, 2, 1, True).tolist() == [0] * 4
 
 
 def test_a_rotation_is_undone_by_its_opposite() -> None:

@@ -14,7 +14,8 @@ from monai.data import MetaTensor
 from monai.transforms.utils import generate_spatial_bounding_box, map_binary_to_indices, map_classes_to_indices
 
 from automl_run import kernels
-from automl_run.kernels.candidates import bounding_box, class_candidates, foreground_candidates
+from automl_run.kernels.candidates import class_candidates, foreground_candidates
+from automl_run.kernels.foreground_box import bounding_box
 
 from .parity import DTYPES, assert_same, assert_same_draws, pair, scan, shapes
 

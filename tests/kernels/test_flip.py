@@ -14,10 +14,8 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from monai.data import MetaTensor, set_track_meta
-from torch.utils.data import DataLoader, Dataset
 
 from automl_run import kernels
-from automl_run.kernels.flip import copy_rows
 
 DTYPES = [
     *(torch.bool, torch.uint8, torch.int8, torch.int16, torch.int32, torch.int64),
@@ -96,14 +94,6 @@ def test_every_voxel_is_where_monai_puts_it(
 
 
 @settings(max_examples=30, deadline=None)
-@given(shapes, st.sampled_from(DTYPES), st.data())
-def test_twice_is_the_identity(shape: tuple[int, ...], dtype: torch.dtype, data: st.DataObject) -> None:
-    axes = data.draw(st.lists(st.integers(0, len(shape) - 1), unique=True))
-    x = image(shape, dtype)
-    assert torch.equal(kernels.flip_axes(kernels.flip_axes(x, axes), axes), x)
-
-
-@settings(max_examples=30, deadline=None)
 @given(shapes, axis_choices)
 def test_inverse_restores_image_and_affine(shape: tuple[int, ...], axis: int | Sequence[int] | None) -> None:
     x = MetaTensor(image(shape), affine=AFFINE)
@@ -114,33 +104,20 @@ def test_inverse_restores_image_and_affine(shape: tuple[int, ...], axis: int | S
     assert restored.applied_operations == []
 
 
-def test_a_large_image_is_shared_among_threads() -> None:
-    before = torch.get_num_threads()
-    x = image((1, 90, 100, 110))
-    try:
-        torch.set_num_threads(3)
-        assert kernels.thread_count() == 3
-        for axes in ([1], [2], [3], [1, 3], [0, 1, 2, 3]):
-            assert torch.equal(kernels.flip_axes(x, axes), torch.flip(x, axes))
-    finally:
-        torch.set_num_threads(before)
-
-
 def test_nan_payloads_survive() -> None:
     bits = torch.arange(0x7F800001, 0x7F800001 + 40, dtype=torch.int32).view(1, 5, 8)
-    flipped = kernels.flip_axes(bits.view(torch.float32), [1, 2])
+    flipped = kernels.Flip()(bits.view(torch.float32))
     assert torch.equal(flipped.view(torch.int32), torch.flip(bits, [1, 2]))
 
 
 def test_empty_image() -> None:
     x = torch.zeros(1, 0, 4)
-    assert kernels.flip_axes(x, [1, 2]).shape == x.shape
     assert_same(kernels.Flip()(x), mt.Flip()(x))
 
 
 def test_the_input_is_left_alone_and_not_shared() -> None:
     x = image((1, 1, 1))
-    flipped = kernels.flip_axes(x, [1])
+    flipped = kernels.Flip(0)(x)
     flipped += 1
     assert torch.equal(x, image((1, 1, 1)))
 
@@ -237,39 +214,3 @@ def test_pickled_transforms_draw_the_same() -> None:
     for _ in range(5):
         x = {"image": image((1, 3, 4, 5))}
         assert torch.equal(ours(x)["image"], copy(x)["image"])
-
-
-class _Volumes(Dataset):  # type: ignore[type-arg]
-    def __init__(self, transform: mt.Transform) -> None:
-        self.transform = transform
-
-    def __len__(self) -> int:
-        return 6
-
-    def __getitem__(self, index: int) -> dict[str, object]:
-        flipped = self.transform({"image": image((1, 40, 50, 60), seed=index)})["image"]
-        return {"image": flipped.as_tensor(), "threads": kernels.thread_count()}
-
-
-def test_forked_workers_survive_threads_in_the_parent() -> None:
-    before = torch.get_num_threads()
-    try:
-        torch.set_num_threads(2)
-        kernels.flip_axes(image((1, 90, 100, 110)), [1])
-        flip = kernels.Flipd("image", spatial_axis=[0, 2])
-        batches = list(DataLoader(_Volumes(flip), batch_size=2, num_workers=2, multiprocessing_context="fork", timeout=60))
-    finally:
-        torch.set_num_threads(before)
-    assert [int(n) for batch in batches for n in batch["threads"]] == [1] * 6
-    volumes = torch.cat([batch["image"] for batch in batches])
-    for index in range(6):
-        assert torch.equal(volumes[index], torch.flip(image((1, 40, 50, 60), seed=index), [1, 3]))
-
-
-def test_copying_a_range_touches_nothing_else() -> None:
-    source, target = np.arange(60), np.full(60, -1)
-    copy_rows(source, target, (1, 3, 4, 5), (0, 20, -5, 1), 15, 7, 31)
-    expected = source.reshape(3, 4, 5)[:, ::-1].reshape(-1)
-    assert np.array_equal(target[7:31], expected[7:31])
-    assert (target[:7] == -1).all()
-    assert (target[31:] == -1).all()

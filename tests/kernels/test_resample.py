@@ -15,9 +15,9 @@ from hypothesis import strategies as st
 from monai.data import MetaTensor
 
 from automl_run import kernels
-from automl_run.kernels import spatial
-from automl_run.kernels.array import resample as array_transforms
-from automl_run.kernels.axis_weights import grid_axis, interpolate_axis, whole_axis
+from automl_run.kernels import pending
+from automl_run.kernels.cpu.axis_weights import grid_axis, interpolate_axis, whole_axis
+from automl_run.kernels.cpu.separable import resample_axes
 
 COVERED = [torch.float32, torch.uint8, torch.int8, torch.int16]
 sizes = st.sampled_from([1, 2, 3, 5, 8, 17, 30])
@@ -29,15 +29,15 @@ spacings_mm = st.lists(st.sampled_from([0.5, 0.7, 1.0, 1.25, 2.0, 3.0]), min_siz
 def executed() -> Iterator[list[bool]]:
     """Whether each resampling was ours (True) or handed to MONAI."""
     calls: list[bool] = []
-    ours: Callable[..., torch.Tensor | None] = spatial.execute
+    ours: Callable[..., torch.Tensor | None] = pending.execute
 
-    def watched(pending: torch.Tensor, transform_info: dict[str, object]) -> torch.Tensor | None:
-        out = ours(pending, transform_info)
+    def watched(image: torch.Tensor, transform_info: dict[str, object]) -> torch.Tensor | None:
+        out = ours(image, transform_info)
         calls.append(out is not None)
         return out
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(array_transforms, "execute", watched)
+        patch.setattr(pending, "execute", watched)
         yield calls
 
 
@@ -267,9 +267,9 @@ def test_threads_give_the_same_voxels() -> None:
     before = torch.get_num_threads()
     try:
         torch.set_num_threads(1)
-        alone = kernels.resample_axes(x, tables)
+        alone = resample_axes(x, tables)
         torch.set_num_threads(3)
-        assert torch.equal(kernels.resample_axes(x, tables), alone)
+        assert torch.equal(resample_axes(x, tables), alone)
     finally:
         torch.set_num_threads(before)
 
@@ -277,13 +277,13 @@ def test_threads_give_the_same_voxels() -> None:
 def test_tables_are_checked_against_the_image() -> None:
     x = image((1, 4, 5), torch.float32)
     with pytest.raises(ValueError, match="outside its 4 voxels"):
-        kernels.resample_axes(x, [whole_axis(5), whole_axis(5)])
+        resample_axes(x, [whole_axis(5), whole_axis(5)])
     with pytest.raises(ValueError, match="1 axis tables for 2"):
-        kernels.resample_axes(x, [whole_axis(4)])
+        resample_axes(x, [whole_axis(4)])
     with pytest.raises(ValueError, match="differ in length"):
-        kernels.resample_axes(x, [whole_axis(4), whole_axis(5)._replace(weight=whole_axis(3).weight)])
+        resample_axes(x, [whole_axis(4), whole_axis(5)._replace(weight=whole_axis(3).weight)])
     with pytest.raises(ValueError, match="cannot resample"):
-        kernels.resample_axes(x.double(), [whole_axis(4), whole_axis(5)])
+        resample_axes(x.double(), [whole_axis(4), whole_axis(5)])
 
 
 def test_a_table_reads_what_torch_reads() -> None:

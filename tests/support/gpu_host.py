@@ -61,17 +61,15 @@ def library(variant: Variant) -> ctypes.CDLL:
     stem.with_suffix(".cpp").write_text(read_source(kernel=False) + _DRIVER, encoding="utf-8")
     checks = "-fsanitize=undefined", "-fsanitize-undefined-trap-on-error", "-Wall", "-Wextra", "-Werror", "-Wno-unknown-pragmas"
     command = [COMPILER, "-std=c++17", "-O1", "-fPIC", "-shared", *checks, *variant.options]
-    done = subprocess.run(
-        [*command, f"{stem}.cpp", "-o", f"{stem}.so"], capture_output=True, text=True, check=False
-    )
+    done = subprocess.run([*command, f"{stem}.cpp", "-o", f"{stem}.so"], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     return ctypes.CDLL(f"{stem}.so")
 
 
 def launch_on_host(plan: Plan, device: torch.device) -> None:
     """A `kernels.gpu.Launcher`."""
-    table = plan.table.copy()
-    address = table.ctypes.data
+    table = ctypes.create_string_buffer(plan.table, len(plan.table))
+    address = ctypes.addressof(table)
     for each in plan.launches:
-        places = [ctypes.c_void_p(address + at) for at in (each.first * ROW.itemsize, plan.steps_at, plan.extremes_at)]
+        places = [ctypes.c_void_p(address + at) for at in (each.first * ROW.size, plan.steps_at, plan.extremes_at)]
         library(each.variant).run_rows(places[0], each.rows, *places[1:])

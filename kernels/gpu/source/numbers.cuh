@@ -84,35 +84,32 @@ BOTH void from_float(float v, i16& out) { out = (i16)rounded(v, -32768.0f, 32767
 BOTH void from_float(float v, u8& out) { out = (u8)rounded(v, 0.0f, 255.0f); }
 BOTH void from_float(float v, i8& out) { out = (i8)rounded(v, -128.0f, 127.0f); }
 
-// Cephes' logf (S. L. Moshier), for normal x > 0.
+// For normal x > 0, within 2e-7, near 1 within a relative 4e-7.
 BOTH float log2_of(float x) {
     int bits = (int)bits_of_float(x);
     int exponent = (bits - 0x3f3504f3) >> 23;
     float f = float_of_bits((u32)bits - ((u32)exponent << 23)) - 1.0f;
-    float p = 7.0376836292e-2f;
-    p = p * f - 1.1514610310e-1f;
-    p = p * f + 1.1676998740e-1f;
-    p = p * f - 1.2420140846e-1f;
-    p = p * f + 1.4249322787e-1f;
-    p = p * f - 1.6668057665e-1f;
-    p = p * f + 2.0000714765e-1f;
-    p = p * f - 2.4999993993e-1f;
-    p = p * f + 3.3333331174e-1f;
-    float z = f * f;
-    return (float)exponent + 1.44269504f * (f + (z * f * p - 0.5f * z));
+    float p = -0.14275973436f;
+    p = p * f + 0.23265257882f;
+    p = p * f - 0.24927182207f;
+    p = p * f + 0.28728888237f;
+    p = p * f - 0.36022518246f;
+    p = p * f + 0.480916708f;
+    p = p * f - 0.72135293136f;
+    p = p * f + 1.4426949949f;
+    return (float)exponent + f * p;
 }
 
-// For y <= 126; below -126 the smallest normal number.
+// For y <= 126, to a relative 3e-7; below -126 the smallest normal number.
 BOTH float exp2_of(float y) {
     y = y > -126.0f ? y : -126.0f;
     int whole = (int)(y + 126.5f) - 126;  // y + 1/2 rounded down
     float r = y - (float)whole;
-    float p = 1.535336188319500e-4f;
-    p = p * r + 1.339887440266574e-3f;
-    p = p * r + 9.618437357674640e-3f;
-    p = p * r + 5.550332471162809e-2f;
-    p = p * r + 2.402264791363012e-1f;
-    p = p * r + 6.931472028550421e-1f;
+    float p = 0.0013381302537f;
+    p = p * r + 0.0096663685154f;
+    p = p * r + 0.055503810138f;
+    p = p * r + 0.24022349038f;
+    p = p * r + 0.69314718056f;
     return (p * r + 1.0f) * float_of_bits((u32)(whole + 127) << 23);
 }
 

@@ -12,7 +12,7 @@ import torch
 from automl_run.kernels import bench
 from automl_run.kernels.bench.case import FLOOR, MONAI, OURS, TORCH, Case, Spec
 from automl_run.kernels.bench.checks import same, unchecked
-from automl_run.kernels.bench.goals import LIGHT
+from automl_run.kernels.bench.goals import LIGHT, Verdict
 from automl_run.kernels.bench.pipelines import Batches, heavy_steps, light_steps
 from automl_run.kernels.bench.sources import items
 
@@ -21,7 +21,7 @@ OPTIONS = bench.Options(threads=(1,), rounds=3, settle_s=0)
 Call = Callable[[int], object]
 
 
-def spec(ours: Call | None, *peers: tuple[str, Call]) -> Spec:
+def spec(ours: Call, *peers: tuple[str, Call]) -> Spec:
     def build(threads: int) -> Case:
         case = Case(read_bytes=256)
         case.add(MONAI, lambda turn: SOURCE * 2, unchecked)
@@ -51,7 +51,7 @@ def broken(turn: int) -> object:
 def test_a_case_has_ratios_verdicts_and_a_floor() -> None:
     result = measured(spec(lambda turn: SOURCE + SOURCE, (TORCH, lambda turn: SOURCE.mul(2))))
     assert set(result.ms) == {MONAI, OURS, TORCH, FLOOR}
-    assert (result.rounds, result.moved_bytes, result.wrong, result.missing) == (3, 512, {}, {"DALI": "not installed"})
+    assert (result.rounds, result.wrong, result.missing) == (3, {}, {"DALI": "not installed"})
     (row,) = result.rows
     assert row.best_peer == TORCH
     assert set(row.verdicts) == {"MONAI", "best peer", "copy floor"}
@@ -67,14 +67,11 @@ def test_wrong_results_are_reported_and_not_timed() -> None:
     assert sum("WRONG, not timed" in line for line in bench.lines(result)) == 2
 
 
-def test_ours_wrong_or_absent_is_timed_by_nobody() -> None:
+def test_ours_wrong_is_timed_by_nobody() -> None:
     wrong = measured(spec(lambda turn: SOURCE))
     assert wrong.ours_wrong
     assert wrong.ms == {}
     assert "| wrong |" in bench.lines(wrong)[0]
-    absent = measured(spec(None))
-    assert not absent.ours_wrong
-    assert "| not available |" in bench.lines(absent)[0]
 
 
 def test_the_number_of_threads_is_set_and_restored() -> None:
@@ -135,3 +132,16 @@ def test_every_case_is_named_once_and_pipelines_hold_what_they_say() -> None:
     assert len(names) == len(set(names))
     assert {"crop into batch 4 x 96^3", "light pipeline 4 x 128^3", "heavy pipeline 4 x 96^3"} <= set(names)
     assert len(heavy_steps(96)) == len(light_steps(96)) + 3
+
+
+def test_the_overview_has_the_median_case_of_each_group() -> None:
+    def result(case: str, threads: int, factor: float, group: str = "flip") -> bench.Result:
+        row = bench.Row(OURS, (factor,) * 3, None, {"A": (2.0, 2.0, 2.0)}, None, {"MONAI": Verdict(5, factor, factor >= 5)})
+        ms = {MONAI: (factor,) * 3, OURS: (1.0, 1.0, 1.0)}
+        return bench.Result(case, group, threads, 5, ms, [row], {}, {})
+
+    run = [result(case, threads, factor * threads) for threads in (1, 2) for case, factor in (("a", 1), ("b", 3), ("c", 9))]
+    head, flips, crops = bench.overview([*run, result("d", 2, 4, "crop")])
+    assert "on 1, 2 threads" in head
+    assert flips == "| flip | 3 | b | 3, 6 | -, - | 2 A, 2 A | -, - | 3 of 6 |"
+    assert crops == "| crop | 1 | d | 4 | - | 2 A | - | 0 of 1 |"

@@ -44,7 +44,10 @@ def test_the_table_is_written_between_its_marks(tmp_path: Path, monkeypatch: pyt
     module.main()
     module.main()
     text = page.read_text(encoding="utf-8")
-    assert text.count("| flip axis 2 96^3 float32 | 1 |") == 1
+    assert text.count("| flip | 1 | flip axis 2 96^3 float32 |") == 1
+    assert text.count("| flip, plain tensor | 1 | flip axis 2 96^3 float32 | - |") == 1
+    written = (tmp_path / "benchmarks" / "transforms.jsonl").read_text(encoding="utf-8")
+    assert [json.loads(line) for line in written.splitlines()] == [json.loads(line) for line in lines.read_text().splitlines()]
     assert text.count(module.MARKS[0]) == text.count(module.MARKS[1]) == 1
     assert "## `bench_language.py`" in text
     assert (tmp_path / "docs" / "transforms.svg").read_text(encoding="utf-8").startswith("<svg")

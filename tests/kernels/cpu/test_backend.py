@@ -22,7 +22,7 @@ def run(code: str, **environment: str) -> subprocess.CompletedProcess[str]:
 
 @pytest.mark.skipif(os.environ.get(backend.VARIABLE) == "plain", reason="this is that run")
 def test_the_plain_operations_pass_the_same_tests() -> None:
-    files = [str(HERE / f"test_{name}.py") for name in ("permute", "sample", "noise", "intensity")]
+    files = [str(HERE / f"test_{name}.py") for name in ("axis_permutation", "sample", "noise", "intensity")]
     command = [sys.executable, "-m", "pytest", "-q", "-x", "-p", "no:cacheprovider", f"--rootdir={HERE.parents[2]}", *files]
     environment = {**os.environ, backend.VARIABLE: "plain"}
     done = subprocess.run(command, capture_output=True, text=True, timeout=280, env=environment, check=False, cwd=HERE.parents[2])

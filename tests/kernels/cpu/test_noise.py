@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from itertools import pairwise
 
 import numpy as np
@@ -11,7 +12,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 from voxel_reference import Guarded
 
-from automl_run.kernels.cpu import counter_normal, exact_normal
+from automl_run.kernels.cpu import counter_normal, exact_normal, noise
+
+
+@pytest.fixture(autouse=True, scope="module")
+def small_draws_too() -> Iterator[None]:
+    """So that no draw is left to numpy."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(noise, "SMALLEST", 0)
+        yield
 
 
 @given(

@@ -72,6 +72,21 @@ def test_integer_images_become_float32(data: st.DataObject, turned: Turned, dtyp
     assert float((out - expected).abs().max()) < 1e-4
 
 
+@pytest.mark.parametrize("dtype", [torch.uint8, torch.int16])
+@pytest.mark.parametrize("size", [[9, 11, 37], [5, 70]])
+def test_nearest_voxels_become_float32_where_asked(dtype: torch.dtype, size: list[int]) -> None:
+    labels, matrix = image([2, *size], dtype, seed=2), np.eye(len(size) + 1)[:-1] * 1.07
+    window = Window.whole(size).flip([0])
+    converted = Guarded.of([2, *size], torch.float32)
+    as_it_is = torch.empty(2, *size, dtype=dtype)
+    picture = torch.empty(2, *size)
+    image_part = Part(image([2, *size]), picture)
+    run_sample([image_part, Part(labels, converted.out, linear=False)], window, matrix)
+    run_sample([image_part, Part(labels, as_it_is, linear=False)], window, matrix)
+    assert torch.equal(converted.out, as_it_is.float())
+    converted.check()
+
+
 @pytest.mark.parametrize("border", [False, True])
 def test_bricks_do_not_show(border: bool, monkeypatch: pytest.MonkeyPatch) -> None:
     window = Window.whole([40, 40, 40]).flip([1])
@@ -166,6 +181,7 @@ def test_what_does_not_fit_is_refused_before_anything_is_written() -> None:
         (Part(source, torch.empty(1, 8, 8, 8), steps=(Field(torch.zeros(3)),)), identity),
         (Part(source, (same := torch.empty(1, 8, 8, 8)), steps=(Linear(2.0), Field(same))), identity),
         (Part(source, same, steps=(Field(same),)), None),
+        (Part(source, same, linear=False, steps=(Linear(2.0),)), identity),
         (Part(good, good), None),
         (first, np.eye(4)),
         (first, identity * np.nan),

@@ -25,7 +25,7 @@ from monai.data import (
 )
 from pipeline_parity import assert_same, sample, volume
 
-from automl_run.kernels import Fused, fuse
+from automl_run.kernels import Fused, fuse, threads
 
 KEYS = ["image", "label"]
 
@@ -140,6 +140,26 @@ def test_batch_is_the_collated_items(several: bool, threads: int | None) -> None
         actual = fused.batch(items(5))
         assert_same(expected, actual, 1e-5)
         assert_same(strip(decollate_batch(expected)[1]), strip(decollate_batch(actual)[1]), 1e-5)
+
+
+@pytest.mark.parametrize("wanted", [1, 3])
+def test_as_many_threads_as_asked_for(monkeypatch: pytest.MonkeyPatch, wanted: int) -> None:
+    """Wherever voxels are written: copied, changed, sampled, and in the middle of a pipeline."""
+    asked: list[int] = []
+    helpers = threads._pool.helpers
+
+    def noted(count: int) -> ThreadPoolExecutor:
+        asked.append(count)
+        return helpers(count)
+
+    monkeypatch.setattr(threads._pool, "helpers", noted)
+    monkeypatch.setattr(threads, "thread_count", lambda: 8)
+    flip, affine = mt.RandFlipd("image", prob=1.0), mt.RandAffined("image", prob=1.0, rotate_range=0.3, padding_mode="zeros")
+    contrast, item = mt.RandAdjustContrastd("image", prob=1.0), {"image": torch.rand(1, 80, 80, 80)}
+    for transforms in ([flip], [flip, contrast], [affine], [affine, contrast], [affine, affine], [contrast, affine]):
+        asked.clear()
+        fuse(mt.Compose(transforms), threads=wanted)(item)
+        assert set(asked) == ({wanted - 1} if wanted > 1 else set())
 
 
 def test_batch_of_other_things() -> None:

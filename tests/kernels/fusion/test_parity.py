@@ -12,6 +12,8 @@ from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 from pipeline_parity import assert_parity, sample, volume
 
+from automl_run.kernels import fuse
+
 KEYS = ["image", "label"]
 
 
@@ -52,6 +54,15 @@ def test_heavy(padding_mode: str) -> None:
 def test_intensities_before_moves_and_moves_after_interpolations() -> None:
     assert_parity(mt.Compose([*intensities(), *light()]), samples(), tolerance=1e-6)
     assert_parity(mt.Compose([affine(), *light(9), affine("border"), *intensities()]), samples(), tolerance=2e-5)
+
+
+@pytest.mark.parametrize("gamma", [-0.5, (-0.5, 1.5), float("inf")])
+def test_gammas_that_the_kernel_does_not_take(gamma: Any) -> None:
+    item, kind = {"image": volume((9, 9, 9)) + 1}, mt.RandAdjustContrastd if isinstance(gamma, tuple) else mt.AdjustContrastd
+    expected = mt.Compose([kind("image", gamma=gamma)]).set_random_state(2)(item)["image"]
+    fused = fuse(mt.Compose([kind("image", gamma=gamma)])).set_random_state(2)
+    torch.testing.assert_close(fused(item)["image"].as_tensor(), expected.as_tensor(), equal_nan=True)
+    assert "gamma" in fused.explain()
 
 
 def test_two_dimensions() -> None:
@@ -113,6 +124,13 @@ def test_samples_of_one_image() -> None:
     assert_parity(mt.Compose([mt.RandFlipd(KEYS, prob=0.5), by_class]), samples())
     anywhere = mt.RandSpatialCropSamplesd(KEYS, roi_size=8, num_samples=3, random_size=False)
     assert_parity(mt.Compose([anywhere, mt.RandSpatialCropSamplesd(KEYS, 5, 2, random_size=True)], map_items=2), samples())
+
+
+def test_samples_around_a_label_that_is_an_array() -> None:
+    """MONAI finds the background of an array of uint8 otherwise than that of a tensor."""
+    arrays = [{k: np.asarray(v) for k, v in item.items() if k != "name"} for item in samples()]
+    pos_neg = mt.RandCropByPosNegLabeld(KEYS, "label", (9, 8, 7), pos=0, neg=1, num_samples=3)
+    assert_parity(mt.Compose([pos_neg, *light(6)[1:]]), arrays)
 
 
 def test_indices_computed_before() -> None:

@@ -56,9 +56,18 @@ def permute(
         raise ValueError(f"the output {reason}")
     elif overlap(source, out):
         raise ValueError("the output lies in the source's memory")
-    if not out.numel():
-        return out
-    choose_backend()
+    if out.numel():
+        choose_backend()
+        run_permute(source, window, out, fill, scale, shift, threads)
+    return out
+
+
+def run_permute(
+    source: torch.Tensor, window: Window, out: torch.Tensor, fill: float, scale: float, shift: float, threads: int | None
+) -> None:
+    """As `permute`, of what has been checked and is not empty."""
+    linear = scale != 1.0 or shift != 0.0
+    shape = out.shape
     gather = window.gather(source.stride()[1:])
     depth = gather.shape[0]
     if linear:
@@ -66,7 +75,7 @@ def permute(
     else:
         word = WORDS[source.element_size()]
         sources, targets = flat_channels(source, word), flat_channels(out, word)
-        padding = word_of(fill, source.dtype)
+        padding = 0 if fill == 0.0 else word_of(fill, source.dtype)
     for c in range(shape[0]):
 
         def slab(start: int, stop: int, c: int = c) -> None:
@@ -76,11 +85,7 @@ def permute(
             else:
                 copy_planes(sources[c], *gather, targets[c], start, stop, padding)
 
-        if threads == 1:
-            slab(0, depth)
-        else:
-            run_in_slabs(slab, depth, -(-SMALLEST_SLAB * depth * shape[0] // out.numel()))
-    return out
+        run_in_slabs(slab, depth, -(-SMALLEST_SLAB * depth * shape[0] // out.numel()), threads)
 
 
 @exact_kernel

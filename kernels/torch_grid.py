@@ -12,16 +12,16 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
-from .axis_weights import nearest_axis
-from .cpu.affine import resample_affine
-from .cpu.sample import can_run
-from .cpu.window import Window
-from .resample import can_resample, resample_axes
+from .cpu import Window, can_run, resample_affine
+from .cpu.axis_weights import nearest_axis
+from .cpu.separable import can_resample, resample_axes
 
 Matrix = npt.NDArray[np.float64]
 
 PADDINGS = ("zeros", "border", "reflection")
 _LARGEST_REFLECTION = 8  # times the image
+_NEAR_A_TIE = 1e-4  # voxels: MONAI's coordinates, many of them float32, are hardly better
+_SHIFTED_TO_A_TIE = 1e-2  # voxels, where the whole axis is off by that much
 
 
 def torch_matrix(theta: Matrix, source: Sequence[int], size: Sequence[int], align_corners: bool) -> Matrix:
@@ -52,7 +52,7 @@ def sample(
     rank = voxels.ndim - 1
     if padding not in PADDINGS or len(size) != rank or min(size) < 1 or not np.isfinite(matrix).all():
         return None
-    if not can_run(voxels, linear=linear, matrix=True):
+    if not can_run(voxels, linear=linear, matrix=True) or (not linear and on_ties(matrix, size)):
         return None
     if padding == "reflection":
         reflected = _reflected(voxels, matrix, size, align_corners)
@@ -61,6 +61,27 @@ def sample(
         voxels, matrix = reflected
     window = Window.whole(voxels.shape[1:])
     return resample_affine(voxels, window, matrix, tuple(size), linear=linear, border=padding != "zeros").to(torch.float32)
+
+
+def on_ties(matrix: Matrix, size: Sequence[int]) -> bool:
+    """Whether a whole plane of the grid lies half way between voxels, where MONAI's rounding errors pick the nearest.
+
+    Only where an axis of the source is read along one axis of the output, or at whole steps: else ties are single voxels.
+    """
+    for row in matrix:
+        steps, offset = row[:-1], float(row[-1])
+        if np.abs(steps - np.round(steps)).max() < _NEAR_A_TIE:
+            if abs(offset - np.floor(offset) - 0.5) < _SHIFTED_TO_A_TIE:
+                return True
+            continue
+        lengths = np.abs(steps) * size
+        along = int(np.argmax(lengths))
+        if lengths.sum() - lengths[along] > _NEAR_A_TIE:
+            continue
+        places = offset + steps[along] * np.arange(size[along])
+        if np.abs(places - np.floor(places) - 0.5).min() < _NEAR_A_TIE:
+            return True
+    return False
 
 
 def _reflected(

@@ -1,31 +1,27 @@
-"""The seams to MONAI: metadata by MONAI, voxels by our kernels.
+"""Resampling: sizes, metadata and trace by MONAI, voxels by our kernels.
 
-For resampling the seam is MONAI's own lazy mode, which works out sizes, affine and trace without touching a voxel: we ask it
-for the pending operation, execute that, and record it as MONAI would have. So no version of its bookkeeping is copied here.
+The seam is MONAI's own lazy mode, which works everything out without touching a voxel: we ask it for the pending operation,
+execute that, and record it as MONAI would have. So no version of its bookkeeping is copied here.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import lru_cache
-from typing import cast
 
-import numpy as np
 import torch
 from monai.config import USE_COMPILED
 from monai.data.meta_obj import get_track_meta
 from monai.data.meta_tensor import MetaTensor
 from monai.data.utils import to_affine_nd
 from monai.networks.utils import to_norm_affine
-from monai.transforms.spatial import functional as monai_functional
-from monai.transforms.utils import map_spatial_axes
+from monai.transforms.inverse import TraceableTransform
 from monai.utils import LazyAttr, TraceKeys
 
-from .axis_weights import AxisWeights, grid_axis, interpolate_axis
-from .flip import can_flip, flip_axes
-from .resample import can_resample, resample_axes
-from .sampling import sample, torch_matrix
-from .tracking import TransformInfo, affine_rank, plain_voxels, recorded
+from .cpu.axis_weights import AxisWeights, grid_axis, interpolate_axis
+from .cpu.separable import can_resample, resample_axes
+from .torch_grid import sample, torch_matrix
+from .tracking import TransformInfo, plain_image, recorded
 
 _COMPUTE_DTYPES = {"float32": torch.float32, "float64": torch.float64}
 _LARGEST_AXIS = 2048  # the weights of an axis are found from a square matrix
@@ -35,34 +31,20 @@ _LARGEST_SHEAR_VOXELS = 2e-6
 _SAME_AFFINE = 1e-2  # comfortably above what MONAI takes for "unchanged" and returns as it is
 
 
-def flip(img: torch.Tensor, sp_axes: Sequence[int] | int | None, lazy: bool, transform_info: TransformInfo) -> torch.Tensor:
-    """`img` (C, H, W) or (C, D, H, W) with the given spatial axes reversed."""
-    plain = plain_image(img)
-    if lazy or plain is None or not can_flip(plain):
-        return cast(torch.Tensor, monai_functional.flip(img, sp_axes, lazy=lazy, transform_info=transform_info))
-    axes = map_spatial_axes(plain.ndim, sp_axes)
-    rank = affine_rank(img)
-    if len(set(axes)) != len(axes) or not all(1 <= axis <= min(rank, plain.ndim - 1) for axis in axes):
-        # An axis twice, out of range, or the channels: MONAI's behaviour or its error.
-        return cast(torch.Tensor, monai_functional.flip(img, sp_axes, lazy=lazy, transform_info=transform_info))
-    shape = list(plain.shape[1:])
-    affine = np.eye(rank + 1)
-    for axis in axes:
-        affine[axis - 1, axis - 1], affine[axis - 1, -1] = -1.0, shape[axis - 1] - 1
-    return recorded(
-        img,
-        flip_axes(plain, axes),
-        affine=torch.from_numpy(affine),
-        extra_info={"axes": sp_axes},
-        orig_size=tuple(shape),
-        transform_info=transform_info,
-    )
-
-
-def plain_image(img: object) -> torch.Tensor | None:
-    """The voxels of one 2-D or 3-D image as a plain tensor, or None where only MONAI knows what to do."""
-    voxels = plain_voxels(img)
-    return voxels if voxels is not None and voxels.ndim in (3, 4) else None
+def carried_out(
+    transform: TraceableTransform,
+    monais: Callable[..., torch.Tensor],
+    img: torch.Tensor,
+    arguments: Sequence[object],
+    lazy: bool,
+    mode: object = "linear",
+) -> torch.Tensor:
+    """`monais(img, *arguments)`, the call of MONAI's own `transform`, its voxels by our kernels where they cover it."""
+    if can_execute(img, lazy, mode):
+        out = execute(monais(img, *arguments, lazy=True), transform.get_transform_info())
+        if out is not None:
+            return out
+    return monais(img, *arguments, lazy=lazy)
 
 
 def can_execute(img: object, lazy: bool, mode: object = "linear") -> bool:

@@ -10,33 +10,21 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
-import numpy.typing as npt
 import torch
 
-from .axis_weights import AxisWeights, Floats, whole_axis
-from .compilation import kernel
-from .cpu.backend import choose_backend, ops
-from .threads import run_in_slabs
+from ..compilation import kernel
+from ..threads import run_in_slabs
+from .arrays import INTERPOLABLE, Array, Floats, is_plain, span
+from .axis_weights import AxisWeights, whole_axis
+from .backend import choose_backend, ops
 
-# float32 holds these exactly; wider integers and float64 would lose what MONAI keeps until its last step.
-_DTYPES = frozenset({torch.float32, torch.uint8, torch.int8, torch.int16})
 _SMALLEST_SLAB = 1 << 17  # voxels; a thread wakes in the time that half of them take
 _GROUP = 16  # rows that are turned together
-
-Source = npt.NDArray[np.generic]
 
 
 def can_resample(x: torch.Tensor) -> bool:
     """Whether `resample_axes` handles this tensor: a dense CPU image (C, H, W) or (C, D, H, W) of an exact dtype."""
-    return (
-        x.ndim in (3, 4)
-        and x.layout == torch.strided
-        and x.device.type == "cpu"
-        and x.dtype in _DTYPES
-        and x.numel() > 0
-        and not (x.requires_grad and torch.is_grad_enabled())
-        and not x.is_neg()
-    )
+    return x.ndim in (3, 4) and is_plain(x) and x.dtype in INTERPOLABLE and x.numel() > 0
 
 
 def resample_axes(x: torch.Tensor, axes: Sequence[AxisWeights]) -> torch.Tensor:
@@ -58,8 +46,7 @@ def resample_axes(x: torch.Tensor, axes: Sequence[AxisWeights]) -> torch.Tensor:
     out = torch.empty([x.shape[0], *(table.low.size for table in axes)], dtype=torch.float32)
     if not out.numel():
         return out
-    span = 1 + sum((n - 1) * stride for n, stride in zip(x.shape, x.stride(), strict=True))
-    source, target = x.as_strided((span,), (1,)).numpy(), out.view(-1).numpy()
+    source, target = x.as_strided((span(x),), (1,)).numpy(), out.view(-1).numpy()
     z, y, columns = [whole_axis(1)] * (4 - x.ndim) + list(axes)
     strides = (x.stride(0), 0 if x.ndim == 3 else x.stride(1), x.stride(-2))
     linear = any(bool(np.any(table.high != table.low)) for table in axes)
@@ -76,7 +63,7 @@ def resample_axes(x: torch.Tensor, axes: Sequence[AxisWeights]) -> torch.Tensor:
 
 @kernel
 def linear_rows(
-    source: Source,
+    source: Array,
     strides: tuple[int, int, int],
     width: int,
     target: Floats,
@@ -132,9 +119,12 @@ def linear_rows(
 
 @kernel
 def _blend(
-    source: Source, corners: tuple[int, int, int, int], v: np.float32, w: np.float32, width: int, to: Floats, start: int
+    source: Array, corners: tuple[int, int, int, int], v: np.float32, w: np.float32, width: int, to: Floats, start: int
 ) -> None:
-    """One row between four, with weight v of the far plane and w of the row below. Unsigned offsets, see `flip.py`."""
+    """One row between four, with weight v of the far plane and w of the row below.
+
+    Offsets are unsigned: numba's handling of negative indices would keep the loops from being vectorised, ten times slower.
+    """
     n, t = np.uint64(width), np.uint64(start)
     a, b, c, d = np.uint64(corners[0]), np.uint64(corners[1]), np.uint64(corners[2]), np.uint64(corners[3])
     p, q = np.float32(1) - v, np.float32(1) - w
@@ -157,7 +147,7 @@ def _blend(
 
 @kernel
 def nearest_rows(
-    source: Source,
+    source: Array,
     strides: tuple[int, int, int],
     width: int,
     target: Floats,

@@ -14,7 +14,8 @@ import numpy.typing as npt
 import torch
 import torch.nn.functional as F
 
-Floats = npt.NDArray[np.float32]
+from .arrays import Floats
+
 Indices = npt.NDArray[np.uint32]
 
 

@@ -9,7 +9,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from automl_run.kernels.cpu.smooth import smooth, smooth_planes
+from automl_run.kernels.cpu.convolution import smooth, smooth_planes
 
 axis_sizes = st.sampled_from([1, 2, 3, 7, 16, 33])
 shapes = st.tuples(st.integers(1, 2), axis_sizes, axis_sizes, axis_sizes)

@@ -1,0 +1,73 @@
+"""Virtual images that lie on a GPU: what is pending on many of them in one launch."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+
+from .. import cpu, gpu
+from ..gpu.table import IMAGES
+from .points import Contrast, Limit, Noise, Point, Scale
+from .track import Track
+
+#: Tracks of one geometry, and where each of them goes if that is known.
+Group = tuple[Sequence[Track], Sequence[torch.Tensor | None]]
+
+
+def on_device(x: torch.Tensor) -> bool:
+    return x.device.type != "cpu"
+
+
+def write_on_device(groups: Sequence[Group]) -> list[list[torch.Tensor]]:
+    """The images of each group, all of them on one device."""
+    written: list[list[torch.Tensor]] = []
+    samples: list[gpu.Sample] = []
+    later: list[tuple[Track, torch.Tensor, torch.Tensor]] = []
+    for tracks, outs in groups:
+        geometry = tracks[0].geometry
+        matrix = None if geometry.warp is None else geometry.warp.matrix
+        parts, targets = [], []
+        for track, out in zip(tracks, outs, strict=True):
+            source, shape = track.source, (track.source.shape[0], *geometry.shape)
+            target = torch.empty(shape, dtype=track.dtype, device=source.device) if out is None else out
+            linear = track.linear if matrix is not None else source.dtype.is_floating_point or bool(track.points)
+            # torch cuts fractions off where the kernel would round, and nearest voxels are moved as they are.
+            widened = track.dtype.is_floating_point and {source.dtype, track.dtype} <= set(IMAGES)
+            draft, points = target, track.points
+            if not (linear and widened) and (points or track.dtype != source.dtype):
+                drawn = torch.float32 if linear and matrix is not None else source.dtype
+                draft, points = torch.empty(shape, dtype=drawn, device=source.device), []
+                later.append((track, draft, target))
+            steps = _steps(points, source.device)
+            parts.append(cpu.Part(source, draft, linear, track.border, track.fill, steps))
+            targets.append(target)
+        samples.append(gpu.Sample(tuple(parts), geometry.window, matrix))
+        written.append(targets)
+    gpu.run_batch(samples)
+    for track, draft, target in later:
+        target.copy_(draft)
+        if track.points:
+            part = cpu.Part(target.clone(), target, steps=_steps(track.points, target.device))
+            gpu.run_batch([gpu.Sample((part,), cpu.Window.whole(target.shape[1:]))])
+    return written
+
+
+def _steps(points: Sequence[Point], device: torch.device) -> tuple[cpu.Step, ...]:
+    """For the kernel. Exact noise is drawn on the CPU, in its order, and brought over."""
+    steps: list[cpu.Step] = []
+    for point in points:
+        match point:
+            case Scale():
+                steps.append(cpu.Linear(point.scale, point.shift))
+            case Limit():
+                steps.append(cpu.Clip(point.low, point.high))
+            case Contrast():
+                steps.append(cpu.Gamma(point.gamma))
+            case Noise():
+                draw = point.draw
+                if draw.seed is not None:
+                    steps.append(cpu.CounterNoise(draw.seed, draw.mean, draw.std))
+                else:
+                    steps.append(cpu.Field(draw.field().to(device)))
+    return tuple(steps)
