@@ -61,9 +61,7 @@ def library(variant: Variant) -> ctypes.CDLL:
     stem.with_suffix(".cpp").write_text(read_source(kernel=False) + _DRIVER, encoding="utf-8")
     checks = "-fsanitize=undefined", "-fsanitize-undefined-trap-on-error", "-Wall", "-Wextra", "-Werror", "-Wno-unknown-pragmas"
     command = [COMPILER, "-std=c++17", "-O1", "-fPIC", "-shared", *checks, *variant.options]
-    done = subprocess.run(
-        [*command, f"{stem}.cpp", "-o", f"{stem}.so"], capture_output=True, text=True, check=False
-    )
+    done = subprocess.run([*command, f"{stem}.cpp", "-o", f"{stem}.so"], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     return ctypes.CDLL(f"{stem}.so")
 

@@ -119,7 +119,13 @@ def test_a_batch_mixes_maps_shapes_and_windows_in_one_launch(run: Runner) -> Non
     run(samples)
     for sample, (image_gpu, image_cpu, label_gpu, label_cpu) in pairs:
         assert float((image_gpu - image_cpu).abs().max()) < 1e-5
-        _, ties = sampled(torch.zeros_like(image_cpu), ROTATION if sample.matrix is None else sample.matrix, label_cpu.shape[1:], linear=False, border=False)
+        _, ties = sampled(
+            torch.zeros_like(image_cpu),
+            ROTATION if sample.matrix is None else sample.matrix,
+            label_cpu.shape[1:],
+            linear=False,
+            border=False,
+        )
         wrong = label_gpu != label_cpu
         assert not bool((wrong & ~ties).any() if sample.matrix is not None else wrong.any())
 
