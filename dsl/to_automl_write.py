@@ -9,7 +9,7 @@ from dataclasses import replace
 from . import ast, ir
 from .elaborate.domains import middle
 from .elaborate.labels import OTHER, label_of
-from .elaborate.logic import conjunction, negation
+from .elaborate.logic import Known, conjunction, conjuncts, negation
 from .source import NOWHERE
 from .to_automl_exprs import Names, Scope, Unwritable, literal, name, same_value
 from .to_automl_places import Group, Homes, Place, alternatives, argument, attribute, child, items, name_step, short, slot_of, top
@@ -229,7 +229,7 @@ class Writer:
             guard, node = self.names.expr(node.guard, scope), node.then
         if isinstance(node, ir.Guarded):
             if guard is not None or not self._is_conditional(node, place):
-                raise Unwritable(f"the conditions of `{place.id}` cannot be written in a list")
+                return self._optional(node, place, scope)
             return ast.Item(self._conditional(node, place, scope), None, NOWHERE)
         bind = self._bind(node, place, ast.Path((name_step("item"),), NOWHERE), scope, None)
         if bind is None:
@@ -239,6 +239,36 @@ class Writer:
         if bind.search is None:
             raise Unwritable(f"`{place.id}` has no value")
         return ast.Item(bind.search, guard, NOWHERE, bind.given)
+
+    def _optional(self, node: ir.Guarded, place: Place, scope: Scope) -> ast.Item:
+        """`A() if c else B() when g`: A under `g and c`, B under `g and not c`."""
+        first = conjuncts(node.guard)
+        for at in range(1, len(first)):
+            branches = self._branches(node, first[:at], place)
+            whole = conjunction(first[:at])
+            if branches is not None and whole is not None:
+                *others, (_, last) = branches
+                value = self._expr(last, place, scope)
+                for condition, then in reversed(others):
+                    value = ast.IfElse(self.names.expr(condition, scope), self._expr(then, place, scope), value, NOWHERE)
+                return ast.Item(value, self.names.expr(whole, scope), NOWHERE)
+        raise Unwritable(f"the conditions of `{place.id}` cannot be written in a list")
+
+    def _branches(self, node: ir.Guarded, held: Known, place: Place) -> list[tuple[ir.Expr, ir.ConfigNode]] | None:
+        """Conditions and branches under what is `held` for all of them, the last one without its own."""
+        out: list[tuple[ir.Expr, ir.ConfigNode]] = []
+        rest: ir.ConfigNode | None = node
+        while isinstance(rest, ir.Guarded) and self._is_plain(rest.then, place):
+            parts = conjuncts(rest.guard)
+            if rest.otherwise is None:
+                return [*out, (rest.guard, rest.then)] if parts == held else None
+            condition = conjunction(parts[len(held) :])
+            if condition is None or parts[: len(held)] != held:
+                return None
+            out.append((condition, rest.then))
+            held = (*held, *conjuncts(negation(condition)))
+            rest = rest.otherwise
+        return None
 
     def _call(self, node: ir.Component, place: Place, scope: Scope) -> ast.Call:
         inner = scope.inside(place.id)

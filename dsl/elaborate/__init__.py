@@ -1,6 +1,7 @@
 """Syntax trees of all layers -> a Program.
 
     layers.py (with expand, places, paths)   modules -> one tree of places, and the study's statements
+    counting.py (comprehensions, possible)   how long the lists of comprehensions are
     sites.py (baselines, domains, constants) searches -> parameters
     expressions.py (logic)                   names and expressions -> IR expressions
     lower.py, order.py                       tree -> IR configuration, order of parameters

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from .. import ir
 from .expressions import Expressions
-from .tree import Comp, Fault, Leaf, Map, RangeTree, Seq, Slot, Tree
+from .tree import Comp, Echo, Fault, Leaf, Map, RangeTree, Seq, Slot, Tree
 
 
 def constant(expressions: Expressions, tree: Tree) -> ir.Value:
@@ -12,6 +12,8 @@ def constant(expressions: Expressions, tree: Tree) -> ir.Value:
     match tree:
         case Leaf(expr, scope, home):
             return expressions.constant(expr, scope, home)
+        case Seq(is_unknown=True, span=span):
+            raise Echo(span)
         case Seq(items=items):
             return [_slot(expressions, item) for item in items]
         case Map(entries=entries):

@@ -8,6 +8,7 @@ from .. import ast
 from ..diagnostics import Secondary, did_you_mean
 from ..evaluate import FUNCTIONS
 from ..source import Span
+from .comprehensions import Lists, Wanted, both, outside, written_out
 from .places import Places
 from .tree import (
     Alternative,
@@ -24,11 +25,9 @@ from .tree import (
     Slot,
     Tree,
     Variable,
-    later,
 )
 
 _MAX_DEPTH = 64
-_MAX_ITEMS = 100_000
 _MAX_ALTERNATIVES = 10_000
 #: `def`s that use each other multiply.
 _MAX_STAMPED = 50_000
@@ -47,6 +46,9 @@ class Expander:
     depth: int = 0
     stamped: int = 0
     stamping: list[str] = field(default_factory=list)
+    lists: Lists = field(default_factory=lambda: Lists(is_final=True))
+    #: the `def`s and the items of comprehensions that are being stamped, which tell one list from the next
+    trail: list[int] = field(default_factory=list)
 
     # -- values -----------------------------------------------------------------------------------------------------------
 
@@ -60,9 +62,12 @@ class Expander:
         below: Binding | None = None,
     ) -> Binding:
         """The binding of a fixed value; `A() if c else B()` becomes two, since each branch is a place of its own."""
-        if isinstance(value, ast.IfElse) and guard is None and (_builds(value.then) or _builds(value.otherwise)):
-            rest = self.bind(slot, value.otherwise, scope, span)
-            return Binding(self.value(value.then, scope, slot), None, 0, value.condition, scope, span, self.layer, rest)
+        if isinstance(value, ast.IfElse) and (_builds(value.then) or _builds(value.otherwise)):
+            # Under a `when` each of the two has a whole condition; it comes first, the condition may need it.
+            other = None if guard is None else both(guard, ast.Unary("not", value.condition, value.condition.span))
+            rest = self.bind(slot, value.otherwise, scope, span, other, below)
+            test = both(guard, value.condition)
+            return Binding(self.value(value.then, scope, slot), None, 0, test, scope, span, self.layer, rest)
         return Binding(self.value(value, scope, slot), None, 0, guard, scope, span, self.layer, below)
 
     def value(self, expr: ast.Expr, scope: Scope | None, home: Slot | None) -> Tree:
@@ -91,27 +96,29 @@ class Expander:
             case ast.TupleExpr(values, span):
                 return Seq([self._item(ast.Item(item, None, item.span), scope) for item in values], span)
             case ast.Comprehension(body=body) if _builds(body):
-                return self._unrolled(expr, scope)
+                return self._unrolled(expr, scope, home)
             case ast.Call() if expr.callee in self.places.defs and not _shadowed(expr.callee, scope):
                 recipe, inner = self._stamp(expr, scope)
-                return self._only_value(recipe, inner, home, expr.callee, expr.span)
+                return self._only_value(recipe, inner, home, expr.callee, expr)
             case ast.Call() if is_component(expr.callee):
                 return self._component(expr, scope)
             case ast.Name(name, span) if name in self.places.defs and not self._is_slot(name, scope):
                 recipe, inner = self._stamp(ast.Call(name, (), span, span), scope)
-                return self._only_value(recipe, inner, home, name, span)
+                return self._only_value(recipe, inner, home, name, expr)
             case _:
                 return Leaf(expr, scope, home)
 
-    def _only_value(self, body: ast.Domain, scope: Scope | None, home: Slot | None, name: str, span: Span) -> Tree:
+    def _only_value(self, body: ast.Domain, scope: Scope | None, home: Slot | None, name: str, use: ast.Expr) -> Tree:
         only = body.alternatives[0]
         if len(body.alternatives) > 1 or isinstance(only, ast.Range):
-            raise Fault("AM114", f"`{name}` is a set of values; it is searched with `~`", span, help=f"write `~ {name}`")
+            raise Fault("AM114", f"`{name}` is a set of values; it is searched with `~`", use.span, help=f"write `~ {name}`")
         self.stamping.append(name)
+        self.trail.append(id(use))
         try:
             return self.value(only, scope, home)
         finally:
             self.stamping.pop()
+            self.trail.pop()
 
     def _is_slot(self, name: str, scope: Scope | None) -> bool:
         while scope is not None:
@@ -130,25 +137,28 @@ class Expander:
             slot.binding = self.bind(slot, item.value, scope, item.span, item.guard)
         return slot
 
-    def _unrolled(self, expr: ast.Comprehension, scope: Scope | None) -> Seq:
-        """A comprehension that builds components: its list must be written out, since each item is a place."""
-        if expr.condition is not None:
-            raise later("a condition in a comprehension that builds components", expr.condition.span)
-        values: list[ast.Expr] = []
-        match expr.iterable:
-            case ast.Range(ast.Lit(int() as lo), ast.Lit(int() as hi)):
-                if hi - lo >= _MAX_ITEMS:
-                    raise Fault("AM303", f"a list holds at most {_MAX_ITEMS} items", expr.iterable.span)
-                values = [ast.Lit(number, expr.iterable.span) for number in range(lo, hi + 1)]
-            case ast.ListExpr(items) if all(not isinstance(item.value, ast.Domain) for item in items):
-                values = [item.value for item in items if not isinstance(item.value, ast.Domain)]
-            case other:
-                raise later("a comprehension that builds components over anything but written-out values", other.span)
+    def _unrolled(self, expr: ast.Comprehension, scope: Scope | None, home: Slot | None) -> Tree:
+        """A comprehension that builds components: its list is written out, since each item is a place."""
+        turns = written_out(expr)
+        if turns is None:
+            turns = self.lists.turns((*self.trail, id(expr)), Wanted(expr, scope, home))
+            if turns is None:  # inside an expression, which asks for it after all places are made, it is a value or a mistake
+                return Leaf(expr, scope, home) if self.lists.is_final else Seq([], expr.span, is_unknown=True)
         slots: list[Slot] = []
-        for value in values:
-            variable = Slot(expr.name, value.span)
-            variable.binding = self.bind(variable, value, scope, value.span)
-            slots.append(self._item(ast.Item(expr.body, None, expr.body.span), Names({expr.name: variable}, scope)))
+        around = outside(turns, scope)
+        for number, element in enumerate(turns.elements):
+            variable = Slot(expr.name, element.value.span)
+            variable.binding = self.bind(variable, element.value, around, element.value.span)
+            body = element.body or expr.body
+            item = ast.Item(body, element.guard, body.span)
+            self.trail.append(number)
+            try:
+                slots.append(self._item(item, Names({expr.name: variable}, around)))
+            finally:
+                self.trail.pop()
+        is_absent = any(binding.guard is not None for slot in slots for binding in slot.chain())
+        if is_absent and not any(_has_places(slot) for slot in slots):
+            return Leaf(expr, scope, home)  # `def`s of plain values: a list to compute with
         return Seq(slots, expr.span)
 
     # -- components ---------------------------------------------------------------------------------------------------------
@@ -167,7 +177,7 @@ class Expander:
             if isinstance(arg, ast.Let):
                 for path in arg.bind.targets:
                     self._declare(comp.lets, path, is_let=True)
-        for arg in args:
+        for arg in sorted(args, key=lambda arg: not isinstance(arg, ast.Let)):  # what a length reads stands already
             match arg:
                 case ast.Positional(value, span=span):
                     help = "write `name = value`"
@@ -246,10 +256,12 @@ class Expander:
             if stamped is not None:
                 body, inner, name = stamped
                 self.stamping.append(name)
+                self.trail.append(id(alternative))
                 try:
                     out += self.alternatives(body, inner, slots)
                 finally:
                     self.stamping.pop()
+                    self.trail.pop()
                 continue
             if isinstance(alternative, ast.TupleExpr) and len(slots) > 1:
                 parts = spread(alternative, len(slots), alternative.span)
@@ -342,6 +354,23 @@ def _builds(expr: ast.Expr | ast.Domain) -> bool:
             return _builds(body)
         case _:
             return False
+
+
+def _has_places(slot: Slot) -> bool:
+    """Whether components or searches stand at `slot` or in it."""
+    for binding in slot.chain():
+        match binding:
+            case Binding(site=None, value=Leaf() | None):
+                pass
+            case Binding(site=None, value=Seq(items=items)):
+                if any(_has_places(item) for item in items):
+                    return True
+            case Binding(site=None, value=Map(entries=entries)):
+                if any(_has_places(item) for item in entries.values()):
+                    return True
+            case _:
+                return True
+    return False
 
 
 def _shadowed(name: str, scope: Scope | None) -> bool:

@@ -14,7 +14,7 @@ from ..source import Span
 from .expand import is_component
 from .logic import Known, beyond, conjunction, conjuncts, fold, follows, is_false, is_true, negation
 from .places import Places, chain
-from .tree import Binding, Comp, Fault, Leaf, Map, RangeTree, Scope, Seq, Slot, Tree, Variable, later
+from .tree import Binding, Comp, Echo, Fault, Leaf, Map, RangeTree, Scope, Seq, Slot, Tree, Variable, later
 
 if TYPE_CHECKING:
     from .sites import Sites
@@ -280,6 +280,8 @@ class Expressions:
         match tree:
             case Leaf(expr, scope, home):
                 return self.translate(expr, scope, home, reading)
+            case Seq(is_unknown=True):
+                raise Echo(span)
             case Seq(items=items):
                 return fold(ir.ListOf(tuple(self.reference(item, span, reading) for item in items)))
             case Map(entries=entries):

@@ -11,13 +11,17 @@ from dataclasses import dataclass, field, fields, is_dataclass, replace
 
 from .. import ast
 from ..diagnostics import Diagnostic, Secondary
+from .comprehensions import CONDITION, PRESENT, Lists, both, place_of
+from .counting import circular, settle
 from .expand import Expander, spread
 from .merge import merged
 from .places import HasArgument, Places, component_of, section_key
 from .settings import compare
-from .tree import Binding, Fault, Leaf, Map, Scope, Section, Seq, Slot, later
+from .tree import Binding, Echo, Fault, Leaf, Map, Names, Scope, Section, Seq, Slot
 
 _MAX_STEPS = 64
+#: A list in a list is met one reading later.
+_MAX_READINGS = 32
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,20 +70,32 @@ class Layered:
     #: the layers that are legacy AutoML configs
     automl_configs: set[int] = field(default_factory=set)
     faults: list[Diagnostic] = field(default_factory=list)
+    #: the lists of comprehensions that build components
+    lists: Lists = field(default_factory=Lists)
     #: what is worth a word and no mistake
     remarks: list[Diagnostic] = field(default_factory=list)
 
 
 def build(layers: Sequence[Layer], has_argument: HasArgument) -> Layered:
     """The tree of all layers. Mistakes are collected; what could not be bound is left out."""
-    return _Builder(Layered(Places(has_argument))).build(layers)
+    lists = Lists()
+    for _ in range(_MAX_READINGS):
+        lists.met.clear()
+        out = _Builder(Layered(Places(has_argument), lists=lists)).build(layers)
+        if not lists.met or settle(lists, out.places):
+            break
+    else:
+        lists.known = {key: circular(wanted) for key, wanted in lists.met.items()}
+    out.faults += [fault.diagnostic for fault in lists.faults()]
+    lists.is_final = True
+    return out
 
 
 class _Builder:
     def __init__(self, out: Layered) -> None:
         self.out = out
         self.places = out.places
-        self.expand = Expander(out.places)
+        self.expand = Expander(out.places, lists=out.lists)
         self.legacy = self.bundle = self.setting = False
         #: path, as names, -> number of the statement of this layer that mentions it first
         self.mentioned: dict[tuple[str, ...], int] = {}
@@ -194,7 +210,8 @@ class _Builder:
             self._report(fault)
 
     def _report(self, fault: Fault) -> None:
-        self.out.faults.append(fault.diagnostic)
+        if not isinstance(fault, Echo):
+            self.out.faults.append(fault.diagnostic)
 
     def _declare(self, placed: Placed, bind: ast.Bind) -> None:
         for path in bind.targets:
@@ -311,11 +328,18 @@ class _Builder:
         if not isinstance(added, Seq):
             raise Fault("AM116", "`+=` adds a list", bind.given.span, help="write `+= [...]`")
         for item in added.items:
-            if bind.guard is not None and item.binding is not None:
-                if item.binding.guard is not None:
-                    raise later("a guard on `+=` and on its item", bind.guard.span)
-                item.binding.guard, item.binding.scope = bind.guard, scope
+            if bind.guard is None:
+                continue
+            around = Names({PRESENT: place_of(PRESENT, bind.guard, scope)}, scope)
+            for old in item.chain():
+                if old.guard is None:
+                    old.guard, old.scope = bind.guard, scope
+                else:
+                    own = place_of(CONDITION, old.guard, old.scope)
+                    old.guard = both(ast.Name(PRESENT, bind.guard.span), ast.Name(CONDITION, old.guard.span))
+                    old.scope = Names({CONDITION: own}, around)
         items = binding.value.items
+        binding.value.is_unknown = binding.value.is_unknown or added.is_unknown
         place = len(items) if bind.before is None else self._before(items, bind.before)
         items[place:place] = added.items
 

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from .. import ir
+from .. import ast, ir
 from ..diagnostics import Diagnostic
+from .constants import has_structure
 from .expressions import Reading
 from .logic import Known, beyond, conjuncts, is_false, is_true, negation, reads
 from .places import chain
 from .sites import Sites, is_dead, never_searched
-from .tree import Binding, Comp, Fault, Leaf, Map, RangeTree, Seq, Site, Slot, Tree, later
+from .tree import Binding, Comp, Echo, Fault, Leaf, Map, RangeTree, Seq, Site, Slot, Tree, later
 
 
 class Reported(Exception):
@@ -26,7 +27,7 @@ class Lowering:
     _failed: set[int] = field(default_factory=set)
 
     def report(self, fault: Fault) -> None:
-        if fault.diagnostic not in self.faults:
+        if fault.diagnostic not in self.faults and not isinstance(fault, Echo):
             self.faults.append(fault.diagnostic)
 
     def root(self, entries: dict[str, Slot]) -> ir.MapNode:
@@ -146,10 +147,9 @@ class Lowering:
     def _leaf(self, leaf: Leaf, slot: Slot, binding: Binding, also: Known) -> ir.ConfigNode:
         known = (*self._known(slot, binding), *also)
         expressions = self.sites.expressions
-        if chain(leaf.expr)[0] is not None:
-            found = expressions.places.resolve(leaf.expr, leaf.scope, leaf.home)
-            if isinstance(found, Slot) and self._builds(found):
-                return self._shared(found, leaf, known)
+        found = self._named(leaf)
+        if found is not None and self._builds(found):
+            return self._shared(found, leaf, known)
         value = expressions.translate(leaf.expr, leaf.scope, leaf.home, Reading("value", known))
         for id in reads(value):
             self.sites.first_read.setdefault(id, slot.path)
@@ -183,6 +183,20 @@ class Lowering:
                 return True
         return False
 
+    def _named(self, leaf: Leaf) -> Slot | None:
+        """The place that `leaf` is the path of. `xs[1]` of a searched list of values is none: it computes with the list."""
+        if chain(leaf.expr)[0] is None:
+            return None
+        places = self.sites.expressions.places
+        if isinstance(leaf.expr, ast.Index) and isinstance(leaf.expr.index, ast.Lit) and isinstance(leaf.expr.index.value, int):
+            base = places.resolve(leaf.expr.base, leaf.scope, leaf.home)
+            sites = [] if not isinstance(base, Slot) else [found.site for found in base.chain() if found.site is not None]
+            values = [value for site in sites for alternative in site.alternatives or [] for value in alternative.values]
+            if values and not any(has_structure(value) for value in values):
+                return None
+        found = places.resolve(leaf.expr, leaf.scope, leaf.home)
+        return found if isinstance(found, Slot) else None
+
     def _tree_builds(self, tree: Tree, depth: int) -> bool:
         match tree:
             case Comp():
@@ -191,11 +205,9 @@ class Lowering:
                 return any(self._builds(item, depth) for item in items)
             case Map(entries=entries):
                 return any(self._builds(item, depth) for item in entries.values())
-            case Leaf(expr, scope, home):
-                if chain(expr)[0] is None or depth > 20:
-                    return False
-                found = self.sites.expressions.places.resolve(expr, scope, home)
-                return isinstance(found, Slot) and self._builds(found, depth + 1)
+            case Leaf():
+                found = None if depth > 20 else self._named(tree)
+                return found is not None and self._builds(found, depth + 1)
 
 
 def _refuse_searches(tree: Tree) -> None:

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from .. import ast
 from ..diagnostics import Hints
 from ..source import NOWHERE, Span
-from .tree import Binding, Comp, Fault, Leaf, Map, Names, Scope, Section, Seq, Slot, Tree, Variable
+from .tree import Binding, Comp, Echo, Fault, Leaf, Map, Names, Scope, Section, Seq, Slot, Tree, Variable
 
 #: Attributes that a component may get although the base does not write them.
 _ATTRIBUTES = frozenset({"disabled", "rank", "ref", "log_label"})
@@ -92,7 +92,7 @@ class Places:
                 case Variable(variable, parent):
                     names.add(variable)
                 case Names(slots, parent):
-                    names |= set(slots)
+                    names |= {name for name in slots if name[:1] != " "}  # those of comprehensions cannot be written
                 case Section(prefix, parent):
                     names |= {name for section, name in self.lets if section == section_key(prefix)}
                     try:
@@ -116,7 +116,7 @@ class Places:
             if name.id.lower() in _SWITCHES and not help.startswith("did"):
                 help = f'write `{_SWITCHES[name.id.lower()]}`, or `"{name.id}"` for a text'
             elif not help.startswith("did"):
-                help = f'a text is written `"{name.id}"`' + (f"; {help}" if help else "")
+                help = (f"{help}; " if help else "") + f'a text is written `"{name.id}"`'
         return Fault("AM101", f"nothing is named `{name.id}` here", name.span, label="unknown name", help=help)
 
     # -- walking ------------------------------------------------------------------------------------------------------------
@@ -204,6 +204,8 @@ class Places:
                 found = args.get(name)
             case Comp(attrs=attrs), ast.AttrStep(name):
                 found = attrs.get(name)
+            case Seq(is_unknown=True), _:
+                raise Echo(step.span)
             case Seq(items=items), ast.NameStep(name):
                 return _by_class(items, name, step.span, index)
             case Seq(items=items), ast.IndexStep(expr):

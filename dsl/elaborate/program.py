@@ -27,7 +27,7 @@ from .sites import Sites, is_dead, never_searched
 from .study import StudyReader
 from .study_values import StudyValues
 from .support import unsupported
-from .tree import Fault
+from .tree import Echo, Fault
 
 _MAX_PARAMS = 4096
 
@@ -59,12 +59,14 @@ def elaborate(request: Request) -> Elaborated:
     layered = build(request.layers, known_arguments(checked))
     assign(layered.places)
     expressions = Expressions(layered.places)
-    sites = Sites(expressions, Expander(layered.places))
+    sites = Sites(expressions, Expander(layered.places, lists=layered.lists))
     lowering = Lowering(sites)
     lowering.faults += layered.faults
     remarks = [*layered.remarks]
 
     def report(fault: Fault) -> None:
+        if isinstance(fault, Echo):
+            return
         if fault.diagnostic.severity == "error":
             lowering.report(fault)
         else:

@@ -35,6 +35,13 @@ class Fault(Exception):
         self.diagnostic = Diagnostic(code, message, span, label, help, severity, secondary)
 
 
+class Echo(Fault):
+    """Something reads a list whose length could not be told; that has a diagnostic of its own."""
+
+    def __init__(self, span: Span) -> None:
+        super().__init__("AM110", "the length of this list is not known", span)
+
+
 def later(what: str, span: Span) -> Fault:
     """The fault of a construct that edition 1 has and this version does not carry out."""
     return Fault("AM199", f"{what} is not supported yet", span)
@@ -101,6 +108,8 @@ class Comp:
 class Seq:
     items: list[Slot]
     span: Span
+    #: how many items a comprehension makes is not known yet, or never
+    is_unknown: bool = False
 
 
 @dataclass(eq=False, slots=True)

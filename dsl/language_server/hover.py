@@ -18,14 +18,14 @@ _FUNCTIONS = {
     "abs": "abs(x)",
     "min": "min(a, b, …)",
     "max": "max(a, b, …)",
-    "sum": "sum(list)",
+    "sum": "sum(list), true counts 1",
     "len": "len(list)",
     "floor": "floor(x)",
     "ceil": "ceil(x)",
     "round": "round(x)",
     "sqrt": "sqrt(x)",
     "log2": "log2(x)",
-    "int": "int(x)",
+    "int": "int(x), true is 1",
     "float": "float(x)",
 }
 

@@ -155,7 +155,7 @@ def test_a_function_may_take_the_report_or_not(tmp_path: Path, name: str, monkey
     ],
 )
 def test_a_function_may_take_its_parameters_by_name(
-    tmp_path: Path, head: str, config: dict[str, Value], value: float, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, head: str, config: dict[str, float], value: float, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (tmp_path / "by_name.py").write_text(
         "import inspect\n"
@@ -170,8 +170,8 @@ def test_a_function_may_take_its_parameters_by_name(
     monkeypatch.delitem(sys.modules, "by_name", raising=False)
     target = PythonTarget("by_name:fn", tmp_path)
     target.check()
-    assert target.render({key: value for key, value in config.items()}) == config
-    assert target.run(job(tmp_path, config)) == value
+    assert target.render({**config}) == config
+    assert target.run(job(tmp_path, {**config})) == value
 
 
 @pytest.mark.parametrize(
