@@ -26,13 +26,14 @@ lint: venv
 	$(BIN)/ruff format --check automl_run grammars dsl engine kernels tests benchmarks examples docs
 	$(BIN)/mypy automl_run tests benchmarks
 
-# The engine's longer checks.
+# The engine's longer checks: simulation, seeded bugs, kills of real processes, hostile bytes, faults of the host.
 proof: venv
-	@echo "proof: no longer checks yet"
+	AUTOML_PROOF=proof $(BIN)/python -m pytest -n 2 tests/engine/proof
 
-# Repetitions that are too long for every change.
+# Repetitions that are too long for every change. Counts can be set: PROOF_SEEDS=100000 PROOF_KILLS=50 make soak.
 soak: venv
 	AUTOML_MUTATIONS=10000 $(BIN)/python -m pytest tests/dsl/test_damage.py
+	AUTOML_PROOF=soak HYPOTHESIS_PROFILE=soak AUTOML_PROOF_RECORD=$(CURDIR)/proof.jsonl $(BIN)/python -m pytest -n 2 --timeout=36000 tests/engine/proof
 
 wheel: venv
 	rm -rf dist

@@ -77,6 +77,14 @@ class JobEnded:
 
 
 @dataclass(frozen=True, slots=True)
+class WorkerChanged:
+    """up and down: its agent is connected, or is not. suspended and resumed: by an operator."""
+
+    worker: str
+    state: Literal["up", "down", "suspended", "resumed"]
+
+
+@dataclass(frozen=True, slots=True)
 class Warned:
     message: str
 
@@ -89,7 +97,7 @@ class RunEnded:
     reason: str
 
 
-Event: TypeAlias = RunStarted | JobStarted | MetricReported | Progressed | JobRetried | JobEnded | Warned | RunEnded
+Event: TypeAlias = RunStarted | JobStarted | MetricReported | Progressed | JobRetried | JobEnded | WorkerChanged | Warned | RunEnded
 
 
 class Observer(Protocol):

@@ -13,13 +13,14 @@ import sqlite3
 import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Final
+from typing import Final, Protocol
 from urllib.parse import quote
 
 import msgspec
 
 from automl_run.errors import JournalError
 
+from . import owner
 from .core.facts import SCHEMA, AnyFact, Durable, Transient
 
 FILE: Final = "journal.db"
@@ -33,12 +34,24 @@ _APPLICATION_ID: Final = 0x616D6C6A
 _DECODER: Final = msgspec.msgpack.Decoder(Durable)
 
 
+class JournalGone(JournalError):
+    """The file of an open journal is not in its place any more: nothing can be resumed there."""
+
+
+class Ledger(Protocol):
+    """What a scheduler needs of a journal."""
+
+    def append(self, facts: Sequence[AnyFact]) -> None: ...
+
+
 class Journal:
     """Open for writing; the run is locked until `close`. Use from one thread."""
 
-    def __init__(self, db: sqlite3.Connection, lock_fd: int) -> None:
+    def __init__(self, db: sqlite3.Connection, lock_fd: int, path: Path) -> None:
         self._db = db
         self._lock_fd = lock_fd
+        self._path = path
+        self._file = _identity(path)
 
     @staticmethod
     def create(folder: Path, first: Sequence[AnyFact] = ()) -> Journal:
@@ -49,7 +62,7 @@ class Journal:
             if path.exists():
                 raise JournalError(f"{path} exists already")
             _write_new(path, _rows(first))
-            return Journal(_connect(path), lock_fd)
+            return Journal(_connect(path), lock_fd, path)
         except BaseException:
             os.close(lock_fd)
             raise
@@ -60,7 +73,7 @@ class Journal:
         path = _existing(folder)
         lock_fd = _lock(folder)
         try:
-            return Journal(_connect(path), lock_fd)
+            return Journal(_connect(path), lock_fd, path)
         except BaseException:
             os.close(lock_fd)
             raise
@@ -74,7 +87,7 @@ class Journal:
             raise JournalError(f"{path} was not closed in order, and cannot be read where it cannot be written")
         lock_fd = _lock(folder, shared=True)
         try:
-            return Journal(_connect(path, immutable=not writable), lock_fd)
+            return Journal(_connect(path, immutable=not writable), lock_fd, path)
         except BaseException:
             os.close(lock_fd)
             raise
@@ -84,6 +97,9 @@ class Journal:
         rows = _rows(facts)
         if not rows:
             return
+        # SQLite would go on writing to a file that has no name any more.
+        if _identity(self._path) != self._file:
+            raise JournalGone(f"{self._path} was removed, moved or replaced while the run went on")
         try:
             self._db.execute("BEGIN")
             self._db.executemany("INSERT INTO facts (body) VALUES (?)", rows)
@@ -108,6 +124,14 @@ class Journal:
         with contextlib.suppress(sqlite3.Error):
             self._db.close()
         os.close(self._lock_fd)
+
+
+def _identity(path: Path) -> tuple[int, int] | None:
+    try:
+        found = path.stat()
+    except OSError:
+        return None
+    return found.st_dev, found.st_ino
 
 
 def in_use(folder: Path) -> bool:
@@ -145,7 +169,7 @@ def _lock(folder: Path, *, shared: bool = False) -> int:
         except OSError as error:
             if time.monotonic() >= until:
                 os.close(fd)
-                raise JournalError(f"another scheduler runs in {folder}") from error
+                raise JournalError(f"another scheduler runs in {folder}{owner.told(folder)}") from error
             time.sleep(0.02)
         else:
             return fd
@@ -183,6 +207,7 @@ def _write_new(path: Path, rows: list[tuple[bytes]]) -> None:
 
 def _connect(path: Path, *, immutable: bool = False) -> sqlite3.Connection:
     """The journal at `path`, which must be locked. JournalError when it is foreign, damaged or of another version."""
+    _refuse_foreign(path)
     db: sqlite3.Connection | None = None
     try:
         if immutable:
@@ -212,3 +237,14 @@ def _connect(path: Path, *, immutable: bool = False) -> sqlite3.Connection:
             db.close()
         raise
     return db
+
+
+def _refuse_foreign(path: Path) -> None:
+    """JournalError for a file that is not ours, before SQLite sees it: to switch a database to WAL already writes to it."""
+    try:
+        with path.open("rb") as file:
+            header = file.read(100)
+    except OSError as error:
+        raise JournalError(f"{path} cannot be read: {error.strerror}") from error
+    if not header.startswith(b"SQLite format 3\0") or int.from_bytes(header[68:72], "big") != _APPLICATION_ID:
+        raise JournalError(f"{path} is no journal of automl-run, or it is damaged")

@@ -76,7 +76,10 @@ class Publisher:
 
     def note(self, message: str) -> None:
         """Worth a line in the trace only."""
-        self.trace.event(events.Warned(message), self._clock())
+        self._trace_only(events.Warned(message))
+
+    def _trace_only(self, event: Event) -> None:
+        self.trace.event(event, self._clock())
 
     def progress(self, state: State, message: Progress) -> None:
         job = state.jobs.get(message.job)
@@ -92,6 +95,18 @@ class Publisher:
                 objectives = tuple((o.metric, o.direction) for o in state.objectives)
                 folder = str(self._folder.path)
                 self.tell(events.RunStarted(state.run_id, folder, workers, objectives, state.trials, state.ended))
+                for worker in state.workers:
+                    if worker.suspended_at is not None:
+                        how = f"automl-run resume-worker {folder} {worker.name}"
+                        self.warn(f"{worker.name} is suspended since an earlier time, and gets no jobs; to change that: {how}")
+            case facts.Suspended(name):
+                self.tell(events.WorkerChanged(name, "suspended"))
+            case facts.Unsuspended(name):
+                self.tell(events.WorkerChanged(name, "resumed"))
+            case facts.WorkerUp(name):
+                self._trace_only(events.WorkerChanged(name, "up"))
+            case facts.WorkerDown(name):
+                self._trace_only(events.WorkerChanged(name, "down"))
             case facts.Assigned(name, _, index, worker, fence):
                 self.tell(events.JobStarted(name, index, worker, state.jobs[name].gpus, self.params(state, index), fence))
             case facts.Reported(name, _, _, step, values):
@@ -102,6 +117,8 @@ class Publisher:
                 self._ended(state, fact)
             case facts.WorkerBroken(_, reason):
                 self.warn(reason)
+            case facts.Held(why):
+                self.warn(why or "the disk has room again: jobs are started")
             case facts.RunEnded(how, reason):
                 self.tell(events.RunEnded(how, reason))
             case _:

@@ -12,27 +12,31 @@ from typing import Any
 
 import msgspec
 
-from automl_run.dsl.diff import differences
 from automl_run.dsl.elaborate.support import unsupported
 from automl_run.dsl.evaluate import Undefined, resolve
-from automl_run.dsl.ir import Program, Worker
+from automl_run.dsl.ir import Budget, Program, Worker
 from automl_run.dsl.legacy.cli_settings import TraceTo
 from automl_run.errors import InputError, JournalError, RunError
 
-from . import events, journal, run_folder, view
-from .controllers.base import Controller, Recommendation
+from . import events, journal, owner, run_folder, view
+from .admin.results import Results
+from .controllers.base import Controller
 from .core import facts
 from .core.apply import apply, replay
-from .core.ending import outcome
 from .core.facts import NamedWorker
 from .core.state import State
+from .disk import Ballast, BallastedLedger, DiskReserve
+from .enlarge import budget_from, refuse_other, refuse_smaller, with_budget
 from .events import Observer, silent
+from .file_system import check_place
 from .files import ENDPOINT, TRACE
-from .journal import Journal
+from .journal import Journal, JournalGone
 from .launchers.base import Launcher
 from .launchers.gpus import settle_workers
 from .launchers.local import LocalLauncher
+from .owner import Owner
 from .publish import Publisher
+from .restore import restore
 from .run_folder import RunFolder
 from .scheduler import Parts, Scheduler, steady_clock
 from .summary import as_json, summarize
@@ -48,7 +52,8 @@ class RunOptions:
     """`out` None: the program's default place; `run_id` None: the study's name and a number. `workers` None: the study's own.
     `trace` None: to the file.
 
-    `budget`: `{"study.budget.trials": "40"}`, of a resume. `launcher`: for tests and other hosts; None: processes of this one.
+    Of a resume: `budget`: `{"study.budget.trials": "40"}`; `take_over`: even if the run belongs to another host.
+     `launcher`: for tests and other hosts; None: processes of this one.
     """
 
     out: Path | None = None
@@ -59,6 +64,7 @@ class RunOptions:
     allow_modules: tuple[str, ...] = ()
     budget: Mapping[str, str] = field(default_factory=dict)
     launcher: Callable[[Path], Launcher] | None = None
+    take_over: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,6 +90,12 @@ def run_study(program: Program, options: RunOptions, observer: Observer = silent
     run_folder.refuse_used(out, options.run_id)
     specs, warnings = settle_workers(options.workers or program.study.workers)
     folder, run_id = run_folder.create(out, options.run_id, program.study.name or _stem(program))
+    try:
+        warnings += check_place(folder.path)
+    except InputError:
+        with contextlib.suppress(OSError):
+            folder.path.rmdir()
+        raise
     started = facts.RunStarted(run_id, program.digest, program.to_bytes(), steady_clock()())
     store = Journal.create(folder.path, [started])
     with contextlib.closing(store), _resumable(folder.path):
@@ -92,33 +104,45 @@ def run_study(program: Program, options: RunOptions, observer: Observer = silent
 
 
 def resume_study(folder: Path, options: RunOptions, observer: Observer = silent, program: Program | None = None) -> RunResult:
-    """Goes on with the run in `folder`; `program`, if given, must have its digest. `workers` and `budget` of `options` count."""
+    """Goes on with the run in `folder`; `workers` and `budget` of `options` count.
+
+    `program`, if given, is the run's own as it is now: its workers count, and its budget, which may be larger. InputError for any
+    other change of it, and for a run that another host has, unless it is to be taken over.
+    """
     from .controllers.registry import make_controller
 
-    trials = _trials(options.budget)
     store = Journal.open(folder)
     with contextlib.closing(store):
+        if not options.take_over:
+            owner.refuse_foreign(folder)
+        warned = check_place(folder)
         history = list(store.facts())
         state = replay(history)
         if state.program is None:
             raise JournalError(f"{folder} was never started: its journal is empty; remove it and start again")
-        if program is not None and program.digest != state.digest:
-            found = f"its digest is {program.digest}, the run's {state.digest}"
-            raise InputError(f"this program is not the one of {folder}: {found}\n{differences(state.program, program)}")
-        stored = state.program
-        if trials is not None and trials < len(state.recommended):
-            raise InputError(f"{len(state.recommended)} trials were recommended before; study.budget.trials cannot be {trials}")
-        target = _target(stored)
-        controller = make_controller(_with_trials(stored, state.trials if trials is None else trials))
-        _restore(controller, history, state)
+        # An earlier resume may have changed the number of trials.
+        stored = with_budget(state.program, msgspec.structs.replace(state.program.study.budget, trials=state.trials))
+        if program is not None:
+            refuse_other(stored, program, folder)
+        budget = budget_from(stored if program is None else program, options.budget)
+        refuse_smaller(stored, budget)
+        wanted = options.workers
+        if wanted is None and program is not None and program.study.workers != stored.study.workers:
+            wanted = program.study.workers
+        going_on = with_budget(stored, budget)
+        target = _target(going_on)
+        controller = make_controller(going_on)
+        restore(controller, history, state)
         before = tuple(NamedWorker(w.name, w.gpus, w.threads) for w in state.workers)
-        if options.workers is None and before:
+        if wanted is None and before:
             specs, warnings = settle_workers(tuple(Worker(w.gpus, w.threads) for w in before))
         else:
-            specs, warnings = settle_workers(options.workers or stored.study.workers)
+            specs, warnings = settle_workers(wanted or stored.study.workers)
+        warnings += warned
         place = RunFolder(folder)
         with _resumable(place.path):
-            return _run(stored, options, observer, place, store, state, controller, target, _name(specs, before), trials, warnings)
+            named = _name(specs, before)
+            return _run(going_on, options, observer, place, store, state, controller, target, named, budget, warnings)
 
 
 def read_run(folder: Path) -> dict[str, Any]:
@@ -162,25 +186,32 @@ def _run(
     controller: Controller,
     target: Target,
     workers: tuple[NamedWorker, ...],
-    trials: int | None,
+    budget: Budget | None,
     warnings: list[str],
 ) -> RunResult:
     folder.store_program(program)
     _sweep(folder)
+    mine = Owner(folder.path, state.epoch + 1)
     sockets = private_folder()
     clock = steady_clock()
     trace = Trace(folder.path / TRACE, options.trace or "file", engine=options.engine_trace)
     publisher = Publisher(folder, trace, observer, clock)
+    ballast = Ballast(folder.path)
     try:
         for warning in warnings:
             publisher.warn(warning)
         publisher.restore_best(state)
         endpoint = {"socket": str(sockets / "agents.sock"), "view": str(sockets / "view.sock"), "epoch": state.epoch + 1}
         launcher = options.launcher(folder.path) if options.launcher else LocalLauncher(folder.path, options.allow_modules)
-        parts = Parts(sockets, store, controller, target, launcher, publisher, clock)
+        ledger = BallastedLedger(store, ballast, lambda: scheduler.interrupt("the disk is full, the run pauses"))
+        reserve = DiskReserve(folder.path, program.study.disk_reserve)
+        results = Results(folder.path)
+        parts = Parts(
+            sockets, ledger, controller, target, launcher, publisher, clock, disk=reserve, result=results.of, beat=mine.beat
+        )  # fmt: skip
         scheduler = Scheduler(parts, state, program)
         folder.write_json(ENDPOINT, endpoint)
-        state = scheduler.run(workers, trials)
+        state = scheduler.run(workers, None if budget is None else budget.trials, budget)
         summary = publisher.write_summary(state)
         _report(folder, summary, publisher)
         if state.run == "paused":
@@ -189,7 +220,9 @@ def _run(
     finally:
         trace.close()
         shutil.rmtree(sockets, ignore_errors=True)
-        (folder.path / ENDPOINT).unlink(missing_ok=True)
+        if mine.release():
+            ballast.drop()
+            (folder.path / ENDPOINT).unlink(missing_ok=True)
 
 
 @contextlib.contextmanager
@@ -201,6 +234,9 @@ def _resumable(folder: Path) -> Iterator[None]:
     except KeyboardInterrupt:
         # Before or after the scheduler, which takes signals otherwise.
         raise KeyboardInterrupt(f"interrupted{how}") from None
+    except JournalGone:
+        # There is nothing to go on with.
+        raise
     except JournalError as error:
         raise JournalError(f"{error}{how}") from error
     except OSError as error:
@@ -241,25 +277,6 @@ def _target(program: Program) -> Target:
     return target
 
 
-def _restore(controller: Controller, history: list[facts.Durable], state: State) -> None:
-    """Feeds `controller` what it once recommended and saw, in journal order."""
-    shown = 0
-    for fact in history:
-        match fact:
-            case facts.Recommended(index, point, seed_key) if point is not None:
-                controller.restore(Recommendation(index, point, seed_key))
-            case facts.Ended(job) if not state.fixed_order:
-                controller.observe(outcome(state.jobs[job]))
-            case facts.Shown(count):
-                for position in range(shown, count):
-                    name = state.recommended[state.order[position]].job
-                    if name is not None:
-                        controller.observe(outcome(state.jobs[name]))
-                shown = count
-            case _:
-                pass
-
-
 def _name(specs: tuple[Worker, ...], before: tuple[NamedWorker, ...]) -> tuple[NamedWorker, ...]:
     """W1, W2, ...; a worker with the GPUs of an earlier one keeps its name, and no name is given to other GPUs."""
     free = list(before)
@@ -275,23 +292,6 @@ def _name(specs: tuple[Worker, ...], before: tuple[NamedWorker, ...]) -> tuple[N
             named.append(NamedWorker(f"W{following}", spec.gpus, spec.threads))
             following += 1
     return tuple(named)
-
-
-def _trials(budget: Mapping[str, str]) -> int | None:
-    """The number of trials that `--set` gave to a resume; InputError for anything else that was set."""
-    trials = None
-    for key, text in budget.items():
-        if key not in ("study.budget.trials", "budget.trials"):
-            raise InputError(f"a resume can change `study.budget.trials` only, not `{key}`: all else is part of the study")
-        if not text.strip().isdecimal() or int(text) < 1:
-            raise InputError(f"`{key}={text}`: a number of trials is an integer from 1")
-        trials = int(text)
-    return trials
-
-
-def _with_trials(program: Program, trials: int | None) -> Program:
-    replace = msgspec.structs.replace
-    return replace(program, study=replace(program.study, budget=replace(program.study.budget, trials=trials)))
 
 
 def _stem(program: Program) -> str:

@@ -14,15 +14,16 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
-from automl_run.dsl.elaborate.support import objective_metrics
 from automl_run.dsl.evaluate import Undefined, resolve
-from automl_run.dsl.ir import Program, Worker
+from automl_run.dsl.ir import Budget, Program, Worker
 from automl_run.errors import AutoMLError, WireError
 
+from .admin.desk import Desk
+from .agent.gpu_locks import share_numbers
 from .controllers.base import Controller
 from .core import decide as core
 from .core import inputs as on
@@ -30,13 +31,15 @@ from .core.apply import apply
 from .core.facts import AnyFact, NamedWorker
 from .core.inputs import Command, Input
 from .core.state import State
-from .journal import Journal
+from .disk import DiskReserve
+from .journal import Ledger
 from .launchers.base import Launcher
 from .publish import Publisher
 from .targets.base import Target
+from .targets.measured import measured_metrics, reported_objectives
 from .view import View
 from .wire import messages as wire
-from .wire.server import Cut, Server
+from .wire.server import Cut, Server, listen
 from .worker_agents import Agents
 
 #: An interrupted run has ended after this, agents' ends included.
@@ -50,16 +53,32 @@ _Happening = tuple[str, wire.FromAgent] | Cut | str
 
 
 @dataclass(frozen=True, slots=True)
+class Effects:
+    """How the shell waits and listens. Together with the journal, the launcher and the clock that is all it does to the world, so
+    that tests can wrap it or put a simulated world in its place."""
+
+    selector: Callable[[], selectors.BaseSelector] = selectors.DefaultSelector
+    listen: Callable[[Path], socket.socket] = listen
+
+
+@dataclass(frozen=True, slots=True)
 class Parts:
-    """What a scheduler is made of; `clock` gives seconds since 1970 and never goes back."""
+    """What a scheduler is made of; `clock` gives seconds since 1970 and never goes back.
+
+    `result`: the end of a running job as the disk has it. `beat` is called every turn: it keeps the run ours, or raises RunError.
+    """
 
     sockets: Path
-    journal: Journal
+    journal: Ledger
     controller: Controller
     target: Target
     launcher: Launcher
     publisher: Publisher
     clock: Callable[[], float]
+    effects: Effects = field(default_factory=Effects)
+    disk: DiskReserve | None = None
+    result: Callable[[State, str], wire.Done | wire.Failed | None] = lambda _state, _job: None
+    beat: Callable[[float], None] = lambda _now: None
 
 
 class Scheduler:
@@ -72,25 +91,57 @@ class Scheduler:
         #: the state that the journal has: behind `_state` within a tick, and after a failed commit
         self._stored = state
         self._inputs: deque[Input] = deque()
-        self._selector = selectors.DefaultSelector()
+        self._selector = parts.effects.selector()
         self._agents = Agents(parts.launcher, self._watch_process, self._unwatch_process)
-        self._server = Server(parts.sockets / "agents.sock", self._selector, self._accept_hello)
-        self._view = View(parts.sockets / "view.sock", self._selector, lambda: parts.publisher.summary(self._state, live=True))
+        self._server = Server(parts.sockets / "agents.sock", self._selector, self._accept_hello, parts.effects.listen)
+        self._view = View(
+            parts.sockets / "view.sock",
+            self._selector,
+            Desk(
+                lambda: self._state,
+                lambda: parts.publisher.summary(self._state, live=True),
+                self._inputs.append,
+                self.interrupt,
+            ),
+            parts.effects.listen,
+        )
         self._interrupts = 0
         self._drain_by: float | None = None
 
-    def run(self, workers: tuple[NamedWorker, ...], trials: int | None = None) -> State:
+    def run(self, workers: tuple[NamedWorker, ...], trials: int | None = None, budget: Budget | None = None) -> State:
         """The state at the end. No agent is alive afterwards, whatever is raised (JournalError, mostly)."""
-        with _Signals(self._selector, self._on_signal):
+        with _Signals(self._selector, self.interrupt):
             try:
-                self._inputs.append(on.Began(workers, trials, self._adopt(workers)))
-                self._tick()
-                while not self._over():
-                    self._wait()
-                    self._tick()
+                self.begin(workers, trials, budget)
+                while not self.turn():
+                    pass
             finally:
-                self._shut_down()
+                self.shut_down()
         return self._state
+
+    @property
+    def state(self) -> State:
+        return self._state
+
+    def begin(self, workers: tuple[NamedWorker, ...], trials: int | None = None, budget: Budget | None = None) -> None:
+        alive = self._adopt(workers)
+        # After the agents that are of no use any more have ended, so that whatever they still finish is read.
+        jobs = [self._state.jobs[name] for name in self._state.running]
+        # An attempt that was asked to stop is not waited for, even where its agent lives: it may have ended meanwhile.
+        orphaned = [job.name for job in jobs if job.worker not in alive or job.stop is not None]
+        found = [self._parts.result(self._state, name) for name in orphaned]
+        ended = tuple(message for message in found if message is not None)
+        self._inputs.append(on.Began(workers, trials, alive, budget, ended))
+        self._look_at_disk()
+        self._tick()
+
+    def turn(self) -> bool:
+        """Waits for something to happen, and deals with it; True when it is time to `shut_down`."""
+        if self._over():
+            return True
+        self._wait()
+        self._tick()
+        return self._over()
 
     def _adopt(self, workers: tuple[NamedWorker, ...]) -> frozenset[str]:
         before = {(worker.name, worker.gpus, worker.threads) for worker in self._state.workers}
@@ -169,20 +220,24 @@ class Scheduler:
                 raise ValueError("the study has no target")
             config = self._parts.target.render(resolve(self._program, point))
             params = self._parts.publisher.params(self._state, job.index)
-            objectives = tuple(name for name in objective_metrics(study) if name != "seconds")
-            assign = wire.Assign(
-                job=name,
-                fence=fence,
-                target=study.target,
-                config=config,
-                config_name=self._parts.target.config_name,
-                params=params,
-                seed=job.seed,
-                objectives=objectives,
-                time_limit_s=study.budget.job_time_s,
-                accelerate=study.accelerate,
+            self._send(
+                worker,
+                wire.Assign(
+                    job=name,
+                    fence=fence,
+                    target=study.target,
+                    config=config,
+                    config_name=self._parts.target.config_name,
+                    params=params,
+                    seed=job.seed,
+                    objectives=reported_objectives(study),
+                    time_limit_s=study.budget.job_time_s,
+                    accelerate=study.accelerate,
+                    stall_time_s=study.stall_time_s,
+                    shares=share_numbers([(w.name, w.gpus) for w in self._state.workers], worker),
+                    measured=measured_metrics(study),
+                ),
             )
-            self._send(worker, assign)
         except Undefined as undefined:
             self._inputs.append(on.CannotRun(name, fence, "infeasible", "infeasible", str(undefined)))
         except (AutoMLError, ValueError, TypeError, LookupError) as error:
@@ -209,7 +264,7 @@ class Scheduler:
 
     def _wait(self) -> None:
         """Waits for something to happen, and makes inputs of it."""
-        ready = self._selector.select(self._patience_s())
+        ready = self._selector.select(self.wait_s())
         now = self._parts.clock()
         # Sockets before processes: an agent that said goodbye and ended is heard out first.
         for key, mask in sorted(ready, key=lambda item: getattr(item[0].data, "__name__", "") == "process_event"):
@@ -218,8 +273,15 @@ class Scheduler:
         for cut in list(self._server.check_deadlines(now)):
             self._digest(cut, now)
         self._agents.check_deadlines(now)
+        self._parts.beat(now)
+        self._look_at_disk()
         if not self._inputs:
             self._inputs.append(on.Woke())
+
+    def _look_at_disk(self) -> None:
+        held = self._parts.disk.check(self._parts.clock()) if self._parts.disk is not None else None
+        if held is not None:
+            self._inputs.append(held)
 
     def _digest(self, happening: _Happening, now: float) -> None:
         match happening:
@@ -230,6 +292,7 @@ class Scheduler:
                 ended = self._agents.on_process_event(worker)
                 if ended is not None:
                     self._server.drop(worker)
+                    self._read_back(worker)
                     self._inputs.append(ended)
             case (worker, message):
                 if isinstance(message, wire.Hello):
@@ -239,6 +302,14 @@ class Scheduler:
                     return
                 self._parts.publisher.trace.engine("received", message, now, worker=worker)
                 self._inputs.append(on.Received(worker, message))
+
+    def _read_back(self, worker: str) -> None:
+        """A job may have ended, and its agent before it could say so."""
+        known = self._state.worker(worker)
+        if known is not None and known.job is not None:
+            found = self._parts.result(self._state, known.job)
+            if found is not None:
+                self._inputs.append(on.Found(found))
 
     def _on_cut(self, worker: str) -> None:
         self._agents.on_cut(worker, self._parts.clock())
@@ -256,22 +327,24 @@ class Scheduler:
     def _accept_hello(self, hello: wire.Hello) -> str | None:
         return None if self._state.worker(hello.worker) is not None and hello.worker in self._agents.alive else "unknown_worker"
 
-    def _on_signal(self) -> None:
+    def interrupt(self, why: str = "interrupted") -> None:
+        """Asks for an end: the first time jobs may stop in order, then they are killed."""
         self._interrupts += 1
         if self._interrupts == 1:
-            self._parts.publisher.warn("interrupted: jobs are asked to stop; once more, and they are killed")
+            self._parts.publisher.warn(f"{why}: jobs are asked to stop; once more, and they are killed")
             self._drain_by = self._parts.clock() + DRAIN_S
         else:
             self._drain_by = self._parts.clock()
         self._inputs.append(on.Interrupt())
 
-    def _patience_s(self) -> float:
+    def wait_s(self) -> float:
+        """How long a turn may wait."""
         now = self._parts.clock()
         waits = [_NAP_S]
         if self._drain_by is not None:
             waits.append(self._drain_by - now)
         limit = self._program.study.budget.time_s
-        if limit is not None:
+        if limit is not None and self._state.run == "running" and self._state.stopping is None:
             waits.append(limit - self._state.elapsed(now))
         return max(0.0, min(waits))
 
@@ -281,7 +354,8 @@ class Scheduler:
         late = self._drain_by is not None and self._parts.clock() >= self._drain_by
         return self._state.draining and (not self._state.running or late)
 
-    def _shut_down(self) -> None:
+    def shut_down(self) -> None:
+        """Ends all agents."""
         clock = self._parts.clock
         try:
             # What did not stop in time is killed by its agent, which knows all its processes.

@@ -16,7 +16,7 @@ from automl_run.dsl.ir import Value
 from automl_run.errors import InputError
 
 from .core.state import Job as StudyJob
-from .core.state import State, better
+from .core.state import State, WorkerState, better
 from .files import BEST
 
 
@@ -37,11 +37,37 @@ class Best(msgspec.Struct, frozen=True):
     path: str = ""
 
 
+class Span(msgspec.Struct, frozen=True):
+    """One attempt of `job`, from `start` to `end` in seconds since 1970, None: it runs. `how`: a state, or why it runs again."""
+
+    job: str
+    attempt: int
+    worker: str
+    start: float
+    end: float | None = None
+    how: str = "running"
+
+
+class Worker(msgspec.Struct, frozen=True):
+    """`state`: off (no scheduler lives), starting, idle, busy, suspended, broken. `jobs`: how many it had; `job`: what it runs.
+
+    `suspensions`: (from, to) in seconds since 1970, to None while it lasts.
+    """
+
+    name: str
+    gpus: list[int] = []
+    state: str = "off"
+    job: str | None = None
+    jobs: int = 0
+    timeline: list[Span] = []
+    suspensions: list[tuple[float, float | None]] = []
+
+
 class Job(msgspec.Struct, frozen=True):
     """`score`: of the first objective, None without one; `scores`: of every objective, {} without.
 
     `params`: target path -> value, active parameters only. `attempts`: how often it was started. `step`, `reported`: its newest
-    report, and the best values of the metrics so far.
+    report, and the best values of the metrics so far. `worker`: of the newest attempt; `start`, `end`: seconds since 1970.
     """
 
     name: str
@@ -58,6 +84,10 @@ class Job(msgspec.Struct, frozen=True):
     attempts: int = 1
     step: int | None = None
     reported: dict[str, float] = {}
+    worker: str = ""
+    start: float | None = None
+    end: float | None = None
+    timeline: list[Span] = []
 
     @property
     def is_baseline(self) -> bool:
@@ -65,7 +95,7 @@ class Job(msgspec.Struct, frozen=True):
 
 
 class Summary(msgspec.Struct, frozen=True):
-    """A run. `jobs` in the order of their index."""
+    """A run. `jobs` in the order of their index. `keep`: how many folders of jobs stay, None for all."""
 
     run_id: str
     state: str
@@ -75,6 +105,8 @@ class Summary(msgspec.Struct, frozen=True):
     best: Best | None = None
     jobs: list[Job] = []
     seconds: float | None = None
+    workers: list[Worker] = []
+    keep: int | None = None
 
     @property
     def objective(self) -> ObjectiveEntry:
@@ -149,6 +181,10 @@ def summarize(state: State, folder: Path, now: float | None, *, live: bool) -> S
     A run without a scheduler that has not ended is `paused`: it can be resumed.
     """
     jobs = sorted(state.jobs.values(), key=lambda job: job.index)
+    spans = {job.name: _spans(job, live) for job in jobs}
+    by_worker: dict[str, list[Span]] = {}
+    for span in sorted((span for each in spans.values() for span in each), key=lambda span: span.start):
+        by_worker.setdefault(span.worker, []).append(span)
     return Summary(
         run_id=state.run_id,
         state="paused" if state.run == "running" and not live else state.run,
@@ -156,12 +192,42 @@ def summarize(state: State, folder: Path, now: float | None, *, live: bool) -> S
         digest=state.digest,
         objectives=[ObjectiveEntry(objective.metric, objective.direction) for objective in state.objectives],
         best=best_of(state, folder),
-        jobs=[_job(state, job, live, now) for job in jobs],
+        jobs=[_job(state, job, live, now, spans[job.name]) for job in jobs],
         seconds=round(state.elapsed(state.last_at if now is None else now), 3),
+        workers=[_worker(worker, live, by_worker.get(worker.name, [])) for worker in state.workers],
+        keep=state.program.study.keep if state.program else None,
     )
 
 
-def _job(state: State, job: StudyJob, live: bool, now: float | None) -> Job:
+def _spans(job: StudyJob, live: bool) -> list[Span]:
+    """The attempts of a job, oldest first; one whose scheduler is gone has no end that anybody knows."""
+    spans = [Span(job.name, span.fence, span.worker, round(span.start, 3), round(span.end, 3), span.how) for span in job.spans]
+    if job.state == "running":
+        how = "running" if live else "unknown"
+        spans.append(Span(job.name, job.fence, job.worker, round(job.assigned_at, 3), None, how))
+    return spans
+
+
+def _worker(worker: WorkerState, live: bool, spans: list[Span]) -> Worker:
+    if not live:
+        state = "off"
+    elif worker.broken is not None:
+        state = "broken"
+    elif worker.suspended_at is not None:
+        state = "suspended"
+    elif worker.job is not None:
+        state = "busy"
+    else:
+        state = "idle" if worker.up else "starting"
+    suspensions: list[tuple[float, float | None]] = [(round(start, 3), round(end, 3)) for start, end in worker.suspensions]
+    if worker.suspended_at is not None:
+        suspensions.append((round(worker.suspended_at, 3), None))
+    return Worker(
+        worker.name, list(worker.gpus), state, worker.job if live else None, worker.jobs, spans, suspensions
+    )  # fmt: skip
+
+
+def _job(state: State, job: StudyJob, live: bool, now: float | None, spans: list[Span]) -> Job:
     seconds = job.seconds
     if job.state == "running" and live and now is not None:
         seconds = max(0.0, now - job.assigned_at)
@@ -180,4 +246,8 @@ def _job(state: State, job: StudyJob, live: bool, now: float | None) -> Job:
         attempts=job.fence,
         step=job.last_step,
         reported=dict(job.best),
+        worker=job.worker,
+        start=spans[0].start if spans else None,
+        end=spans[-1].end if spans and job.ended else None,
+        timeline=spans,
     )

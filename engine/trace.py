@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import sys
 from collections.abc import Mapping
@@ -27,6 +28,7 @@ class Trace:
         self._console = console
         self._engine = engine
         self._lines = Lines()
+        self._last = 0.0
 
     def event(self, event: Event, at: float) -> None:
         self._write(at, {"event": type(event).__name__, **asdict(event)}, self._lines(event))
@@ -36,6 +38,9 @@ class Trace:
         if self._engine:
             data = msgspec.to_builtins(value)
             data.pop("program", None)
+            if "at" in data:
+                # The line has its own: when it was written.
+                data["fact_at"] = data.pop("at")
             self._write(at, {"engine": kind, **more, **data}, f"{kind} {' '.join(more.values())} {_short(data)}")
 
     def close(self) -> None:
@@ -44,7 +49,9 @@ class Trace:
             self._file = None
 
     def _write(self, at: float, record: Mapping[str, object], text: str) -> None:
-        moment = datetime.fromtimestamp(at, UTC)
+        # What is told of one tick has several times, a moment apart; lines are in order.
+        self._last = max(self._last, at)
+        moment = datetime.fromtimestamp(self._last, UTC)
         try:
             if self._file is not None:
                 self._file.write(json.dumps({"at": moment.isoformat(timespec="milliseconds"), **record}) + "\n")
@@ -53,6 +60,8 @@ class Trace:
                 # Looked up each time: a live table takes stderr over, to print above itself.
                 print(f"{moment.astimezone():%H:%M:%S} {text}", file=self._console or sys.stderr, flush=True)
         except OSError:
+            with contextlib.suppress(OSError):  # what was not written is not written now either
+                self.close()
             self._file, self._on_console = None, False
 
 

@@ -69,7 +69,7 @@ def _help(name: str) -> str:
     os.environ["COLUMNS"] = "200"  # argparse asks here how wide its lines may be
     try:
         with contextlib.redirect_stdout(printed), contextlib.suppress(SystemExit, ImportError, AutoMLError):
-            importlib.import_module(f"automl_run.cli.{name}").main(["--help"])
+            importlib.import_module(f"automl_run.cli.{name.replace('-', '_')}").main(["--help"])
     finally:
         os.environ.pop("COLUMNS")
         if width is not None:

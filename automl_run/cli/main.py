@@ -29,6 +29,22 @@ COMMANDS = {
     "lsp": "serve an editor that speaks the language server protocol",
     "resume": "go on with an interrupted run",
     "show": "print the table of a run, living or ended",
+    "workers": "print the workers of a run, what they do and how many jobs they had",
+    "summary": "print when and where each job ran, the best first",
+    "logs": "print what a job has printed",
+    "suspend": "keep new jobs from a worker",
+    "resume-worker": "give jobs to a suspended worker again",
+    "abort": "end a job, with what it has reached",
+    "stop": "end a run, which can be resumed; also one whose scheduler is dead",
+}
+
+#: Clara's names of the same.
+ALIASES = {
+    "list_workers": "workers",
+    "show_worker": "workers",
+    "suspend_worker": "suspend",
+    "resume_worker": "resume-worker",
+    "abort_worker": "abort",
 }
 
 USAGE = f"""automl-run {__version__}: finds the best training recipe for medical-imaging models.
@@ -38,7 +54,7 @@ usage: automl-run FILE.automl [options]               run a search
        automl-run COMMAND ...
 
 commands:
-{chr(10).join(f"  {name:<10} {text}" for name, text in COMMANDS.items())}
+{chr(10).join(f"  {name:<14} {text}" for name, text in COMMANDS.items())}
 
 `automl-run run --help` lists the options of a run, `automl-run COMMAND --help` those of a command.
 """
@@ -48,7 +64,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     """The exit code for the command line `argv` (default: the process's own)."""
     settle_streams()
     args = list(sys.argv[1:] if argv is None else argv)
-    command, rest = (args[0], args[1:]) if args and (args[0] in COMMANDS or args[0] == "run") else ("run", args)
+    first = ALIASES.get(args[0], args[0]) if args else ""
+    command, rest = (first, args[1:]) if first in COMMANDS or first == "run" else ("run", args)
     try:
         if not args or args[0] in ("-h", "--help"):
             put(USAGE.rstrip())
@@ -56,7 +73,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         if args[0] == "--version":
             put(f"automl-run {__version__}")
             return 0
-        return int(importlib.import_module(f"automl_run.cli.{command}").main(rest))
+        return int(importlib.import_module(f"automl_run.cli.{command.replace('-', '_')}").main(rest))
     except ProgramError as error:
         print(error, file=sys.stderr)
         return 2

@@ -8,10 +8,6 @@ from dataclasses import dataclass
 from .. import ir
 from ..controllers import RUNNABLE, UNUSED_ARGUMENTS
 from .logic import metrics_in
-from .metrics import BUILT_IN, log_labels
-
-#: Of the built-in metrics the engine measures these; a job may report the others itself.
-MEASURED = frozenset({"seconds"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,10 +30,6 @@ def _unsupported(program: ir.Program) -> Iterator[Unsupported]:
     study = program.study
     if study.target is not None and study.target.name == "Bundle":
         yield Unsupported("a MONAI bundle as target", "target")
-    for name in metric_names(study):
-        is_mmar = study.target is not None and study.target.name == "Mmar"
-        if is_mmar and name in BUILT_IN and name not in MEASURED and name not in log_labels(program.config):
-            yield Unsupported(f"the built-in metric `{name}`", f"metric {name}")
     yield from _controller(study.controller, "controller")
     if study.executor is not None and "." in study.executor.name:
         yield Unsupported("an executor of your own", "executor")
@@ -54,10 +46,6 @@ def _unsupported(program: ir.Program) -> Iterator[Unsupported]:
         yield Unsupported(f"the phase `{phase.name}`", f"phase {phase.name}")
     if study.accelerate and study.target is not None and study.target.name == "Command":
         yield Unsupported("`accelerate` of a command, which is a process of its own,", "accelerate")
-    if study.stall_time_s is not None:
-        yield Unsupported("`stall_time`", "stall_time")
-    if study.disk_reserve is not None:
-        yield Unsupported("`disk_reserve`", "disk_reserve")
 
 
 def _controller(spec: ir.Spec, key: str) -> Iterator[Unsupported]:

@@ -31,26 +31,32 @@ def main(argv: list[str]) -> int:
     options = parser.parse_args(argv)
 
     from automl_run.dsl.ir import Program
+    from automl_run.engine.targets.libraries import libraries
 
     from .agent import Agent, Settings
     from .environment import visible_devices
+    from .gpu_locks import gpu_ids
+    from .warm import SWITCH
 
     run_dir = options.run.resolve()
     try:
         program = Program.from_bytes((run_dir / PROGRAM).read_bytes())
     except (OSError, ValueError) as error:
         raise InputError(f"{run_dir / PROGRAM} cannot be read: {error}") from error
-    visible_devices(options.gpus, os.environ.get("CUDA_VISIBLE_DEVICES"))
+    devices = visible_devices(options.gpus, os.environ.get("CUDA_VISIBLE_DEVICES"))
+    target, base_dir = program.study.target, (options.base_dir or Path(program.base_dir)).resolve()
     settings = Settings(
         run_dir=run_dir,
         worker=options.worker,
         gpus=options.gpus,
         threads=options.threads,
-        base_dir=(options.base_dir or Path(program.base_dir)).resolve(),
+        base_dir=base_dir,
         variables=program.variables,
         allow_modules=tuple(options.allow_module),
         lifeline=options.lifeline,
         orphan_time_s=options.orphan_time,
+        libraries=() if os.environ.get(SWITCH) else libraries(target, base_dir),
+        gpu_ids=gpu_ids(devices),
     )
     return Agent(settings).run()
 

@@ -9,15 +9,13 @@ from __future__ import annotations
 import errno
 import os
 import selectors
-import signal
 import socket
 import sys
-import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import assert_never
+from typing import Final, assert_never
 
 from automl_run.dsl.ir import Value
 from automl_run.engine.core.causes import Cause
@@ -31,16 +29,21 @@ from automl_run.engine.wire.frames import decode_from_agent
 from automl_run.errors import WireError
 
 from .attempt import Attempt
-from .folders import JobSpec, attempt_dir, is_safe_name, prepare
-from .keeper import DEFAULT_GRACES, DISK_FULL, KILL_TIMEOUT_S, Graces, start_keeper
-from .outcome import Outcome, read_outcome, write_outcome
-from .processes import ChildSignals, become_subreaper, kill_descendants
+from .effects import Effects
+from .folders import JobSpec, is_safe_name
+from .gpu_locks import lock_names
+from .keeper import DEFAULT_GRACES, DISK_FULL, Graces
+from .outcome import Outcome
 from .uplink import Uplink
+from .warm import WarmServer
 
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """`lifeline`: a descriptor whose end of stream means: kill the jobs and exit. `orphan_time_s`: how long to seek a scheduler."""
+    """`lifeline`: a descriptor whose end of stream means: kill the jobs and exit. `orphan_time_s`: how long to seek a scheduler.
+
+    `libraries`: what a warm server imports for the jobs; () for none. `gpu_ids`: the identity of each of `gpus`, for their locks.
+    """
 
     run_dir: Path
     worker: str
@@ -52,39 +55,91 @@ class Settings:
     lifeline: int | None = None
     graces: Graces = DEFAULT_GRACES
     orphan_time_s: float = 600.0
+    libraries: tuple[str, ...] = ()
+    gpu_ids: tuple[str, ...] = ()
+
+
+#: How often a warm server that is still starting is looked at.
+WARM_PATIENCE_S: Final = 10.0
 
 
 class Agent:
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Settings, effects: Effects | None = None) -> None:
         self._settings = settings
-        self._selector = selectors.DefaultSelector()
+        self._effects = effects if effects is not None else Effects()
+        self._selector = self._effects.selector()
         self._attempts: dict[tuple[str, int], Attempt] = {}
-        self._uplink = Uplink(settings.run_dir, settings.orphan_time_s, self._selector, self._hello, self._obey, self._say)
+        #: the newest attempt of each job that was ever assigned here
+        self._newest: dict[str, int] = {}
+        self._uplink = Uplink(
+            settings.run_dir, settings.orphan_time_s, self._effects, self._selector, self._hello, self._obey, self._say
+        )
+        self._warm: WarmServer | None = None
+        #: why this worker's GPUs are not to be used any more
+        self._quarantine: wire.Quarantine | None = None
         self._draining = False
         self._exit_code: int | None = None
 
     def run(self) -> int:
         """The exit code: 0 after a drain or without a scheduler, 1 when the scheduler refuses this agent."""
-        become_subreaper()
-        signal.signal(signal.SIGHUP, signal.SIG_IGN)
-        self._signals = ChildSignals(also=(signal.SIGTERM, signal.SIGINT))
+        self.begin()
+        while not self.turn():
+            pass
+        return self.leave()
+
+    def begin(self) -> None:
+        self._signals = self._effects.signals()
         self._watch(self._signals.fd, self._on_signals)
         if self._settings.lifeline is not None:
             self._watch(self._settings.lifeline, self._on_lifeline)
-        while self._exit_code is None:
-            if self._signals.received:
-                self._signals.received.clear()
-                self._drain("drain")
-            self._tick(time.monotonic())
-            if self._draining and not self._attempts:
-                break
-            for key, mask in self._selector.select(self._uplink.wait_s()):
-                # An earlier handler of this turn may have closed what this one is about.
-                if key.fd in self._selector.get_map() and self._selector.get_key(key.fd).data is key.data:
-                    key.data(mask)
-            self._uplink.update()
-        self._leave()
-        return self._exit_code or 0
+        if self._settings.libraries:
+            self._warm_up()
+
+    def _warm_up(self) -> None:
+        try:
+            self._warm = self._effects.warm_server(self._settings.libraries, self._settings.threads)
+        except OSError as error:
+            self._say(f"jobs start cold: the warm server cannot be started: {error}")
+            return
+        self._watch(self._warm.fd, self._on_warm)
+
+    def _on_warm(self, mask: int = 0) -> None:
+        warm = self._warm
+        assert warm is not None
+        warm.hear()
+        if not warm.ready:
+            self._cool()
+        self._start_next()
+
+    def _cool(self) -> None:
+        """The warm server is gone: from now on each job imports its libraries itself."""
+        warm, self._warm = self._warm, None
+        assert warm is not None
+        self._unwatch(warm.fd)
+        warm.close()
+        self._say(f"warning: jobs start cold from now on; the warm server is not fit: {warm.reason}")
+
+    def turn(self) -> bool:
+        """Waits for something to happen, and deals with it; True when it is time to `leave`."""
+        if self._signals.received:
+            self._signals.received.clear()
+            self._drain("drain")
+        self._tick(self._effects.clock())
+        if self._draining and not self._attempts:
+            return True
+        for key, mask in self._selector.select(self.wait_s()):
+            # An earlier handler of this turn may have closed what this one is about.
+            if key.fd in self._selector.get_map() and self._selector.get_key(key.fd).data is key.data:
+                key.data(mask)
+        self._uplink.update()
+        return self._exit_code is not None
+
+    def wait_s(self) -> float | None:
+        """How long a turn may wait; None: until something happens."""
+        wait = self._uplink.wait_s()
+        if self._warm is not None and self._warm.starting:
+            return WARM_PATIENCE_S if wait is None else min(wait, WARM_PATIENCE_S)
+        return wait
 
     def _watch(self, fd: int, handler: Callable[[int], None]) -> None:
         self._selector.register(fd, selectors.EVENT_READ, handler)
@@ -95,6 +150,9 @@ class Agent:
 
     def _tick(self, now: float) -> None:
         self._uplink.tick(now)
+        if self._warm is not None and self._warm.is_late():
+            self._cool()
+            self._start_next()
         if self._uplink.is_orphan(now) and not self._draining:
             self._draining = True
             self._say("no scheduler; this agent ends with its job")
@@ -108,7 +166,7 @@ class Agent:
             proto_max=wire.PROTOCOL,
             worker=self._settings.worker,
             host=socket.gethostname(),
-            pid=os.getpid(),
+            pid=self._effects.pid,
             gpus=self._settings.gpus,
             running=tuple(key for key, attempt in self._attempts.items() if not attempt.superseded),
         )
@@ -144,11 +202,16 @@ class Agent:
 
     def _welcomed(self) -> None:
         self._uplink.welcomed()
+        if self._quarantine is not None:
+            self._uplink.send(self._quarantine)
         for attempt in self._attempts.values():
-            if attempt.accept is not None and not attempt.superseded:
+            if attempt.superseded:
+                continue
+            if attempt.accept is not None:
                 self._uplink.send(attempt.accept)
-                for message in attempt.unacknowledged:
-                    self._uplink.send(message)
+            # Also of an attempt that failed before it was accepted: somebody waits for that word.
+            for message in attempt.unacknowledged:
+                self._uplink.send(message)
 
     def _stop(self, key: tuple[str, int], why: str) -> None:
         attempt = self._attempts.get(key)
@@ -201,21 +264,31 @@ class Agent:
             allow_modules=settings.allow_modules,
             time_limit_s=assign.time_limit_s,
             accelerate=assign.accelerate,
+            stall_time_s=assign.stall_time_s,
+            locks=lock_names(settings.gpu_ids, assign.shares),
+            measured=assign.measured,
         )
         if not (is_safe_name(assign.job) and is_safe_name(assign.config_name)):
             attempt = Attempt(assign, spec, settings.run_dir)
             self._attempts[attempt.key] = attempt
             self._uplink.send(attempt.fail("internal", f"{assign.job!r} or {assign.config_name!r} is no name of a folder or file"))
             return
-        attempt = Attempt(assign, spec, attempt_dir(settings.run_dir, assign.job, assign.fence))
+        attempt = Attempt(assign, spec, self._effects.attempt_dir(settings.run_dir, assign.job, assign.fence))
         self._attempts[attempt.key] = attempt
-        outcome = read_outcome(attempt.folder, *attempt.key)
-        if outcome is not None:
+        outcome = self._effects.read_outcome(attempt.folder, *attempt.key)
+        over = assign.fence <= self._newest.get(assign.job, 0)
+        self._newest[assign.job] = max(assign.fence, self._newest.get(assign.job, 0))
+        if outcome is None and over:
+            # A repeated message about an attempt that was over before it ran, or was called off.
+            del self._attempts[attempt.key]
+        elif outcome is not None:
             # It ran to its end here, and the scheduler never heard of it: once is enough.
-            self._accept(attempt, os.getpid())
+            self._accept(attempt, self._effects.pid)
             self._uplink.send(attempt.end(outcome))
         elif self._draining:
             self._uplink.send(attempt.fail("preempted", "its worker was told to end"))
+        elif self._quarantine is not None:
+            self._uplink.send(attempt.fail("lost", self._quarantine.reason))
         else:
             self._start_next()
 
@@ -224,6 +297,8 @@ class Agent:
         for attempt in self._attempts.values():
             if attempt.kept is not None:
                 return
+        if self._quarantine is not None or (self._warm is not None and self._warm.starting):
+            return
         for attempt in self._attempts.values():
             if not attempt.ended:
                 self._start(attempt)
@@ -231,15 +306,18 @@ class Agent:
 
     def _start(self, attempt: Attempt) -> None:
         try:
-            prepare(self._settings.run_dir, attempt.spec, attempt.assign.config)
-            kept = start_keeper(attempt.spec, attempt.folder, self._settings.graces)
+            settings = self._settings
+            kept = self._effects.spawn(settings.run_dir, attempt.spec, attempt.assign.config, attempt.folder, settings.graces)
         except (OSError, ValueError) as error:
             full = isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT)
             self._uplink.send(attempt.fail("disk_full" if full else "internal", f"the job could not be started: {error}"))
             self._start_next()
             return
+        finally:
+            if self._warm is not None and not self._warm.ready:
+                self._cool()
         attempt.kept = kept
-        attempt.began = time.monotonic()
+        attempt.began = self._effects.clock()
         attempt.channel = Connection(kept.channel, decode_from_agent)
         self._watch(kept.pidfd, partial(self._on_keeper_end, attempt))
         self._watch(kept.channel.fileno(), partial(self._on_channel, attempt))
@@ -275,33 +353,42 @@ class Agent:
         kept, channel = attempt.kept, attempt.channel
         assert kept is not None
         assert channel is not None
-        code = os.waitstatus_to_exitcode(os.waitpid(kept.pid, 0)[1])
-        if not channel.eof:
-            self._on_channel(attempt)
+        code = self._effects.reap(kept)
+        # Whatever a failed send made of its `eof`: what the job had said is still there to be read.
+        self._on_channel(attempt)
         self._unwatch(kept.pidfd)
         self._unwatch(channel.fileno())
         kept.close()
         attempt.kept = None
-        outcome = read_outcome(attempt.folder, *attempt.key)
+        outcome = self._effects.read_outcome(attempt.folder, *attempt.key)
         if outcome is None:
             outcome = self._without_keeper(attempt, code)
         if attempt.superseded:
             self._attempts.pop(attempt.key, None)
         else:
             self._uplink.send(attempt.end(outcome))
+        if outcome.survivors:
+            self._report_survivors(attempt.spec.job, outcome.survivors)
         self._start_next()
+
+    def _report_survivors(self, job: str, survivors: tuple[int, ...]) -> None:
+        """Processes in an uninterruptible system call: nothing waits for them, but their GPUs are not to be used."""
+        text = f"the processes {list(survivors)} of {job} cannot be ended"
+        self._say(text)
+        if self._settings.gpus:
+            self._quarantine = wire.Quarantine(f"{self._settings.worker} gets no more jobs: {text}, and may still use its GPUs")
+            self._uplink.send(self._quarantine)
 
     def _without_keeper(self, attempt: Attempt, code: int) -> Outcome:
         """The keeper died before its job: the agent, a subreaper too, has inherited the job's processes and ends them."""
-        survivors = kill_descendants(self._signals, KILL_TIMEOUT_S)
-        if survivors:
-            self._say(f"could not end the processes {survivors} of {attempt.spec.job}")
+        survivors = self._effects.kill_descendants(self._signals)
         cause: Cause = "disk_full" if code == DISK_FULL else "lost"
         message = "its result could not be written" if code == DISK_FULL else f"its keeper ended early ({code})"
-        seconds = time.monotonic() - attempt.began
-        outcome = Outcome(*attempt.key, values={}, seconds=seconds, cause=cause, message=message, code=code)
+        seconds = self._effects.clock() - attempt.began
+        left = tuple(survivors)
+        outcome = Outcome(*attempt.key, values={}, seconds=seconds, cause=cause, message=message, code=code, survivors=left)
         try:
-            write_outcome(attempt.folder, outcome)
+            self._effects.write_outcome(attempt.folder, outcome)
         except OSError as error:
             self._say(f"the result of {attempt.spec.job} cannot be written: {error}")
         return outcome
@@ -310,21 +397,25 @@ class Agent:
 
     def _on_signals(self, mask: int) -> None:
         self._signals.clear()
+        self._effects.reap_orphans([attempt.kept.pid for attempt in self._attempts.values() if attempt.kept is not None])
 
     def _on_lifeline(self, mask: int) -> None:
         assert self._settings.lifeline is not None
         if not os.read(self._settings.lifeline, 4096):
             self._exit_code = 0
 
-    def _leave(self) -> None:
-        """No process of a job outlives the agent: keepers see the end of their orders, and kill."""
+    def leave(self) -> int:
+        """The exit code. No process of a job outlives the agent: keepers see the end of their orders, and kill."""
         for attempt in self._attempts.values():
             if attempt.kept is not None:
                 attempt.kill()
-                os.waitpid(attempt.kept.pid, 0)
+                self._effects.reap(attempt.kept)
+        if self._warm is not None:
+            self._warm.close()
         self._uplink.send(wire.Bye())
         self._uplink.close()
         self._selector.close()
+        return self._exit_code or 0
 
     def _say(self, text: str) -> None:
         print(f"{self._settings.worker}: {text}", file=sys.stderr, flush=True)

@@ -25,6 +25,18 @@ def visible_devices(gpus: Sequence[int], inherited: str | None) -> str:
     return ",".join(devices[gpu] for gpu in gpus)
 
 
+def warm_environment(threads: int, inherited: Mapping[str, str]) -> dict[str, str]:
+    """The whole environment of a warm server: its libraries start no threads, and see no GPU while they are imported.
+
+    numba alone fixes at its import how many threads it may ever have: as many as the worker's jobs.
+    """
+    out = {**inherited, **dict.fromkeys(_THREAD_VARIABLES, "1"), "NUMBA_THREADING_LAYER": "workqueue"}
+    out["NUMBA_NUM_THREADS"] = str(threads)
+    out["CUDA_VISIBLE_DEVICES"] = ""
+    out["PYTORCH_NVML_BASED_CUDA_CHECK"] = "1"
+    return out
+
+
 def job_environment(gpus: Sequence[int], threads: int, seed: int, inherited: Mapping[str, str]) -> dict[str, str]:
     """The variables that differ from `inherited`. PYTHONHASHSEED is the agent's: it cannot change once an interpreter runs."""
     out = {name: str(threads) for name in _THREAD_VARIABLES}

@@ -14,6 +14,8 @@ from automl_run.engine.files import write_whole
 
 JOB_FILE = "job.json"
 LOG_FILE = "log.txt"
+#: what the log was before its last rotation
+OLD_LOG_FILE = "log.1.txt"
 RESULT_FILE = "result.json"
 CHECKPOINTS = "checkpoints"
 
@@ -27,6 +29,7 @@ class JobSpec(msgspec.Struct, frozen=True):
 
     `variables`, `base_dir`: what the target is made with. `allow_modules`: modules of the user's that components may come from.
     `accelerate`: see `acceleration.py`.
+    `locks`: the locks of its GPUs. `measured`: built-in metrics that it adds to its final values.
     """
 
     job: str
@@ -43,6 +46,9 @@ class JobSpec(msgspec.Struct, frozen=True):
     allow_modules: tuple[str, ...] = ()
     time_limit_s: float | None = None
     accelerate: bool = False
+    stall_time_s: float | None = None
+    locks: tuple[str, ...] = ()
+    measured: tuple[str, ...] = ()
 
 
 def is_safe_name(name: str) -> bool:
@@ -83,14 +89,23 @@ def prepare(run_dir: Path, spec: JobSpec, config: dict[str, Value]) -> Path:
 
 def log_tail(folder: Path) -> str:
     """The last lines of the log, at most 20 lines and 4 KiB; "" if there is none."""
-    try:
-        with (folder / LOG_FILE).open("rb") as file:
-            size = file.seek(0, os.SEEK_END)
-            file.seek(max(0, size - _TAIL_BYTES))
-            data = file.read(_TAIL_BYTES)
-    except OSError:
-        return ""
+    data, size = _end_of(folder / LOG_FILE)
+    if size < _TAIL_BYTES:
+        # It may have been rotated a moment ago.
+        older, more = _end_of(folder / OLD_LOG_FILE)
+        data, size = (older + data)[-_TAIL_BYTES:], size + more
     lines = data.decode(errors="replace").splitlines()
     if size > _TAIL_BYTES and len(lines) > 1:
         lines = lines[1:]
     return "\n".join(lines[-_TAIL_LINES:])
+
+
+def _end_of(path: Path) -> tuple[bytes, int]:
+    """The last bytes of a file, and its size; nothing where there is none."""
+    try:
+        with path.open("rb") as file:
+            size = file.seek(0, os.SEEK_END)
+            file.seek(max(0, size - _TAIL_BYTES))
+            return file.read(_TAIL_BYTES), size
+    except OSError:
+        return b"", 0

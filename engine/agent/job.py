@@ -35,25 +35,37 @@ from automl_run.errors import InputError, JobError
 from .acceleration import accelerate_pipelines
 from .environment import job_environment
 from .folders import CHECKPOINTS, JobSpec, read_job_spec
+from .measured import measure
+from .memory import PeakMemory
 from .outcome import Ending
 from .report import ChannelReport, metric_values
+from .threads import set_threads
+
+#: Makes the job write to its log where each of its threads is.
+DUMP_SIGNAL: Final = signal.SIGRTMIN + 7
 
 
 class StopNow(BaseException):
     """SIGTERM for a job that was already asked to stop: its grace is over. `except Exception` must let it pass."""
 
 
-def run_job(spec: JobSpec, folder: Path, channel: Connection[ToAgent] | None) -> Ending:
+def run_job(
+    spec: JobSpec,
+    folder: Path,
+    channel: Connection[ToAgent] | None,
+    pulse: int | None = None,
+    peak: PeakMemory | None = None,
+) -> Ending:
     """Runs the target in this process, which becomes the job's: its environment, working directory and signals are changed.
 
-    Never raises; a traceback goes to stderr.
+    `pulse`: what tells the keeper of reports. `peak`: what the keeper sees of memory. Never raises; a traceback goes to stderr.
     """
     report: ChannelReport | None = None
     try:
         os.environ.update(job_environment(spec.gpus, spec.threads, spec.seed, os.environ))
         job_dir = folder if folder.name == spec.job else folder.parent
-        report = ChannelReport(channel, spec.job, spec.fence, job_dir / CHECKPOINTS)
-        return _run(spec, folder, report)
+        report = ChannelReport(channel, spec.job, spec.fence, job_dir / CHECKPOINTS, pulse)
+        return _run(spec, folder, report, peak)
     except StopNow:
         return Ending(stopped=True)
     except BaseException as error:
@@ -62,13 +74,14 @@ def run_job(spec: JobSpec, folder: Path, channel: Connection[ToAgent] | None) ->
         return _failed(error, report)
 
 
-def _run(spec: JobSpec, folder: Path, report: ChannelReport) -> Ending:
+def _run(spec: JobSpec, folder: Path, report: ChannelReport, peak: PeakMemory | None) -> Ending:
     config: dict[str, Value] = json.loads((folder / "config" / spec.config_name).read_bytes())
     os.environ["AUTOML_JOB_DIR"] = str(folder)
     os.environ["AUTOML_CHECKPOINT_DIR"] = str(report.checkpoint_dir)
     os.environ["AUTOML_ALLOW_MODULES"] = ",".join(spec.allow_modules)
     os.chdir(spec.base_dir)
     signal.signal(signal.SIGTERM, _StopOnTerm(report))
+    set_threads(spec.threads)
     seed_libraries(spec.seed)
     if spec.accelerate:
         accelerate_pipelines()
@@ -84,12 +97,15 @@ def _run(spec: JobSpec, folder: Path, report: ChannelReport) -> Ending:
             gpus=spec.gpus,
             objectives=spec.objectives,
             report=report,
+            measured=spec.measured,
         )
     )
     if report.failure is not None:
         raise report.failure
     values = final_values(result, spec.objectives)
-    return Ending(values=values, stopped=report.told_to_stop)
+    if not report.told_to_stop:
+        values = {**measure(spec.measured, {*report.names, *values}, peak), **values}
+    return Ending(values=values, stopped=report.told_to_stop, reported=report.reported)
 
 
 class _StopOnTerm:
@@ -158,14 +174,22 @@ def final_values(result: object, objectives: tuple[str, ...]) -> dict[str, float
     return metric_values({objectives[0]: result}, "the result")
 
 
-def run_forked_job(spec: JobSpec, folder: Path, channel: Connection[ToAgent], outcome_fd: int) -> NoReturn:
+def run_forked_job(
+    spec: JobSpec,
+    folder: Path,
+    channel: Connection[ToAgent],
+    outcome_fd: int,
+    pulse: int | None = None,
+    peak: PeakMemory | None = None,
+) -> NoReturn:
     """The rest of a forked child's life. `outcome_fd`: a pipe to the keeper, which gets one line of JSON."""
     code = 1
     pid = os.getpid()
     try:
         faulthandler.enable(2)
+        faulthandler.register(DUMP_SIGNAL, 2, all_threads=True)
         sys.argv = [spec.job]
-        ending = run_job(spec, folder, channel)
+        ending = run_job(spec, folder, channel, pulse, peak)
         if os.getpid() != pid:
             # A child that the training code forked and let run on: the job is not over.
             os._exit(code)

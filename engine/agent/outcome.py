@@ -22,6 +22,8 @@ class Ending(msgspec.Struct, frozen=True):
     cause: Cause | None = None
     message: str = ""
     code: int | None = None
+    #: metric -> (least, greatest, last) of what was reported
+    reported: dict[str, tuple[float, float, float]] = {}
 
 
 class Outcome(msgspec.Struct, frozen=True):
@@ -36,6 +38,10 @@ class Outcome(msgspec.Struct, frozen=True):
     message: str = ""
     code: int | None = None
     tail: str = ""
+    #: processes that could not be ended: they still hold what the attempt had
+    survivors: tuple[int, ...] = ()
+    #: metric -> (least, greatest, last) of what was reported, for a reader who heard none of it
+    reported: dict[str, tuple[float, float, float]] = {}
 
 
 class Seen(msgspec.Struct, frozen=True):
@@ -45,10 +51,11 @@ class Seen(msgspec.Struct, frozen=True):
     """
 
     code: int | None
-    reason: Literal["stop", "timeout", "superseded", "agent_lost"] | None = None
+    reason: Literal["stop", "timeout", "stalled", "superseded", "agent_lost"] | None = None
     stop_asked: bool = False
     oom_kills: int = 0
     time_limit_s: float | None = None
+    stall_time_s: float | None = None
 
 
 def conclude(ending: Ending | None, seen: Seen, tail: str) -> Ending:
@@ -59,11 +66,14 @@ def conclude(ending: Ending | None, seen: Seen, tail: str) -> Ending:
         # Code that is interrupted at the end of its grace fails in ways that mean nothing.
         if ending.cause is None and not ending.stopped:
             return ending
-        if seen.reason not in ("timeout", "stop"):
+        if seen.reason not in ("timeout", "stalled", "stop"):
             return ending
     match seen.reason:
         case "timeout":
             return Ending(cause="timeout", message=f"the job ran past its time limit of {seen.time_limit_s:g} s", code=seen.code)
+        case "stalled":
+            text = f"it neither reported nor logged anything for {seen.stall_time_s:g} s; log.txt has what it was doing"
+            return Ending(cause="stalled", message=text, code=seen.code)
         case "stop":
             return Ending(stopped=True, code=seen.code)
         case "superseded":

@@ -68,12 +68,12 @@ def _children_by_scan(pid: int) -> list[int]:
     return found
 
 
-def descendants(pid: int) -> list[int]:
-    """All descendants of `pid`, parents first."""
+def descendants(pid: int, spare: Collection[int] = ()) -> list[int]:
+    """All descendants of `pid`, parents first; without `spare` and theirs."""
     found: list[int] = []
     waiting = [pid]
     while waiting:
-        born = children(waiting.pop())
+        born = [child for child in children(waiting.pop()) if child not in spare]
         found += born
         waiting += born
     return found
@@ -108,6 +108,13 @@ class ChildSignals:
         self.clear()
 
 
+def reset_signals() -> None:
+    """After a fork: what the parent had made of its signals is nothing to the child."""
+    signal.set_wakeup_fd(-1)
+    for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGCHLD):
+        signal.signal(number, signal.SIG_DFL)
+
+
 def ended_child() -> int | None:
     """A child that has ended and is not reaped yet; None if there is none. It stays unreaped, so its status cannot get lost."""
     try:
@@ -117,15 +124,20 @@ def ended_child() -> int | None:
     return info.si_pid if info is not None else None
 
 
-def kill_descendants(signals: ChildSignals, timeout_s: float) -> list[int]:
-    """Kills and reaps every descendant of this process, which must be a subreaper.
+def kill_descendants(
+    signals: ChildSignals, timeout_s: float, spare: Collection[int] = (), seen: set[int] | None = None
+) -> list[int]:
+    """Kills and reaps every descendant of this process, which must be a subreaper, except the trees of `spare`.
 
-    The processes that could not be ended within `timeout_s` (in an uninterruptible system call), else [].
+    The processes that could not be ended within `timeout_s` (in an uninterruptible system call), else []. `seen` gets all the
+    processes that were found.
     """
     end = time.monotonic() + timeout_s
     me = os.getpid()
     while True:
-        alive = descendants(me)
+        alive = descendants(me, spare)
+        if seen is not None:
+            seen.update(alive)
         for pid in alive:
             send_signal(pid, signal.SIGKILL)
         reaped = False
@@ -137,7 +149,7 @@ def kill_descendants(signals: ChildSignals, timeout_s: float) -> list[int]:
             return []
         if not reaped:
             if time.monotonic() >= end:
-                return [pid for pid in descendants(me) if Path(f"/proc/{pid}").exists()]
+                return [pid for pid in descendants(me, spare) if Path(f"/proc/{pid}").exists()]
             signals.wait(min(0.5, end - time.monotonic()))
 
 

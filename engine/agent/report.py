@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import math
 import operator
+import os
 import select
 import threading
 from collections.abc import Mapping
@@ -46,16 +48,23 @@ def metric_values(metrics: Mapping[str, object], where: str = "report") -> dict[
 class ChannelReport:
     """The report of a job process: a socket to its agent. Threads may share it; forked children should not use it.
 
-    `channel` None: the job runs by hand, and what it reports is printed.
+    `channel` None: the job runs by hand, and what it reports is printed. `pulse`: an eventfd that is told of every sign of life.
     """
 
-    def __init__(self, channel: Connection[ToAgent] | None, job: str, fence: int, checkpoint_dir: Path) -> None:
+    def __init__(
+        self, channel: Connection[ToAgent] | None, job: str, fence: int, checkpoint_dir: Path, pulse: int | None = None
+    ) -> None:
         self.checkpoint_dir = checkpoint_dir
         #: True once the training code was told to stop.
         self.told_to_stop = False
         #: Set when a report could not be taken: the job has failed whatever its code makes of the exception.
         self.failure: JobError | None = None
+        #: the names of all metrics so far
+        self.names: set[str] = set()
+        #: metric -> (least, greatest, last)
+        self.reported: dict[str, tuple[float, float, float]] = {}
         self._channel = channel
+        self._pulse = pulse
         self._job, self._fence = job, fence
         self._stop = False
         self._lock = threading.RLock()
@@ -74,6 +83,11 @@ class ChannelReport:
             self.failure = error
             raise
         with self._lock:
+            self._beat()
+            self.names.update(values)
+            for name, value in values.items():
+                least, greatest, _ = self.reported.get(name, (value, value, value))
+                self.reported[name] = min(least, value), max(greatest, value), value
             if values:
                 self._send(Metric(self._job, self._fence, 0, step, values))
             self._receive()
@@ -85,6 +99,7 @@ class ChannelReport:
         if fraction is not None and not math.isfinite(fraction):
             fraction = None
         with self._lock:
+            self._beat()
             self._send(Progress(self._job, self._fence, text[:200], fraction))
 
     def ask_to_stop(self) -> None:
@@ -102,6 +117,11 @@ class ChannelReport:
     def fileno(self) -> int:
         """Becomes readable when `stop_asked` may have changed; -1 for a job that runs by hand."""
         return -1 if self._channel is None or self._channel.eof else self._channel.fileno()
+
+    def _beat(self) -> None:
+        if self._pulse is not None:
+            with contextlib.suppress(OSError):  # the counter is full: the keeper has not looked for 2**64 reports
+                os.eventfd_write(self._pulse, 1)
 
     def _send(self, message: Metric | Progress) -> None:
         if self._channel is None:

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import selectors
-import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Final
 
-from automl_run.engine.wire.client import connect
 from automl_run.engine.wire.connection import Connection
 from automl_run.engine.wire.messages import FromAgent, Hello, ToAgent
 from automl_run.errors import WireError
+
+from .effects import Effects
 
 _HANDSHAKE_S: Final = 10.0
 _FIRST_RETRY_S: Final = 0.1
@@ -26,16 +26,17 @@ class Uplink:
         self,
         run_dir: Path,
         orphan_time_s: float,
+        effects: Effects,
         selector: selectors.BaseSelector,
         hello: Callable[[], Hello],
         obey: Callable[[ToAgent], None],
         say: Callable[[str], None],
     ) -> None:
-        self._run_dir, self._orphan_time_s, self._selector = run_dir, orphan_time_s, selector
+        self._run_dir, self._orphan_time_s, self._effects, self._selector = run_dir, orphan_time_s, effects, selector
         self._hello, self._obey, self._say = hello, obey, say
         self._connection: Connection[ToAgent] | None = None
         self._welcome = False
-        now = time.monotonic()
+        now = self._effects.clock()
         #: what happens next if nothing comes: a new try to connect, the end of a handshake, the end of seeking
         self._connect_at: float | None = now
         self._handshake_until: float | None = None
@@ -52,7 +53,7 @@ class Uplink:
 
     def wait_s(self) -> float | None:
         """Until `tick` has something to do."""
-        now = time.monotonic()
+        now = self._effects.clock()
         times = [self._connect_at, self._handshake_until, None if self.is_orphan(now) else self._orphan_at]
         known = [at for at in times if at is not None]
         return max(0.0, min(known) - now) if known else None
@@ -65,7 +66,7 @@ class Uplink:
 
     def _connect(self, now: float) -> None:
         try:
-            self._connection = connect(self._run_dir)
+            self._connection = self._effects.connect(self._run_dir)
         except WireError:
             self._connect_at = now + self._retry_s
             self._retry_s = min(2 * self._retry_s, _MAX_RETRY_S)
@@ -87,7 +88,7 @@ class Uplink:
         self._selector.unregister(self._connection.fileno())
         self._connection.close()
         self._connection = None
-        now = time.monotonic()
+        now = self._effects.clock()
         if self._orphan_at is None:
             self._orphan_at = now + self._orphan_time_s
         self._welcome = False
@@ -128,13 +129,5 @@ class Uplink:
 
     def close(self) -> None:
         """Sends what was queued, for a short while, and hangs up."""
-        connection = self._connection
-        if connection is None:
-            return
-        end = time.monotonic() + _BYE_S
-        while connection.wants_write and not connection.eof and (left := end - time.monotonic()) > 0:
-            with selectors.DefaultSelector() as selector:
-                selector.register(connection.fileno(), selectors.EVENT_WRITE)
-                selector.select(left)
-            connection.flush()
-        connection.close()
+        if self._connection is not None:
+            self._effects.hang_up(self._connection, _BYE_S)

@@ -7,12 +7,12 @@ from typing import assert_never
 
 from msgspec.structs import replace
 
-from automl_run.dsl.ir import Program
+from automl_run.dsl.ir import Budget, Program
 
 from . import facts
 from .causes import IN_A_ROW
 from .facts import AnyFact
-from .state import Job, Recommended, State, WorkerState, better, merit
+from .state import Job, Recommended, Span, State, WorkerState, better, merit
 
 
 def replay(history: Iterable[AnyFact]) -> State:
@@ -43,6 +43,12 @@ def apply(state: State, fact: AnyFact) -> State:
             return replace(state, workers=named)
         case facts.TrialsSet(trials):
             return replace(state, trials=trials)
+        case facts.BudgetSet(budget):
+            return _budget(state, budget)
+        case facts.Suspended(worker, at):
+            return _worker(state, worker, suspended_at=at)
+        case facts.Unsuspended(worker, at):
+            return _unsuspended(state, worker, at)
         case facts.Interrupted(at):
             return replace(state, run="paused", last_at=at)
         case facts.Stopping(how, reason, at):
@@ -67,7 +73,8 @@ def apply(state: State, fact: AnyFact) -> State:
             return replace(state, jobs=state.jobs.set(name, replace(state.jobs[name], stop=why)))
         case facts.AttemptEnded(name, _, seq, cause, message, counted, at):
             job = state.jobs[name]
-            job = replace(job, state="waiting", seq=seq, lost=job.lost + counted, cause=cause, message=message)
+            spans = (*job.spans, Span(job.fence, job.worker, job.assigned_at, at, cause))
+            job = replace(job, state="waiting", seq=seq, lost=job.lost + counted, cause=cause, message=message, spans=spans)
             state = _released(state, job, at)
             return replace(state, retry=(*state.retry, name))
         case facts.Ended():
@@ -80,6 +87,8 @@ def apply(state: State, fact: AnyFact) -> State:
             return _worker(state, worker, up=False)
         case facts.WorkerBroken(worker, reason):
             return _worker(state, worker, up=False, broken=reason)
+        case facts.Held(reason):
+            return replace(state, held=reason)
         case facts.Asking():
             return replace(state, asking=True)
         case facts.Answered(more, exhausted):
@@ -101,6 +110,7 @@ def _assigned(state: State, fact: facts.Assigned) -> State:
         assigned_at=fact.at,
         gpus=worker.gpus if worker else (),
         lost=state.jobs[fact.job].lost if fact.job in state.jobs else 0,
+        spans=state.jobs[fact.job].spans if fact.job in state.jobs else (),
     )
     new = fact.job not in state.jobs
     workers = tuple(
@@ -131,8 +141,12 @@ def _released(state: State, job: Job, at: float) -> State:
 
 
 def _ended(state: State, fact: facts.Ended) -> State:
+    job = state.jobs[fact.job]
+    # One that waited for another attempt ends without one.
+    spans = (*job.spans, Span(job.fence, job.worker, job.assigned_at, fact.at, fact.state)) if job.state == "running" else job.spans
     job = replace(
-        state.jobs[fact.job],
+        job,
+        spans=spans,
         state=fact.state,
         seq=fact.seq,
         scores=fact.scores,
@@ -187,6 +201,20 @@ def _best_of(state: State, best: Mapping[str, float], values: Mapping[str, float
         if name not in merged or name not in directions or better(value, merged[name], directions[name]):
             merged[name] = value
     return merged
+
+
+def _budget(state: State, budget: Budget) -> State:
+    if state.program is None:
+        return state
+    program = replace(state.program, study=replace(state.program.study, budget=budget))
+    return replace(state, program=program, trials=budget.trials)
+
+
+def _unsuspended(state: State, name: str, at: float) -> State:
+    known = state.worker(name)
+    if known is None or known.suspended_at is None:
+        return state
+    return _worker(state, name, suspended_at=None, suspensions=(*known.suspensions, (known.suspended_at, at)))
 
 
 def _worker(state: State, name: str, **changes: object) -> State:

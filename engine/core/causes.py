@@ -35,8 +35,8 @@ REST_S: Final = 2.0
 FIRST_ALIKE: Final = 3
 IN_A_ROW: Final = 10
 
-#: Why a job was asked to stop; `drain` and `abort` leave it unfinished, to be run again by a resume.
-StopWhy = Literal["pruned", "budget", "drain", "abort"]
+#: Why a job was asked to stop; `drain` and `abort` leave it unfinished, to be run again by a resume, `operator` is its end.
+StopWhy = Literal["pruned", "budget", "drain", "abort", "operator"]
 
 EXPLANATION: Final[dict[str, str]] = {
     "user_error": "the training code raised an error",

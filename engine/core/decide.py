@@ -48,8 +48,14 @@ def decide(state: State, input: Input, now: float) -> tuple[list[AnyFact], list[
             decision.stop_study("failed", f"the controller failed: {message}")
         case on.CannotRun():
             decision.cannot_run(input)
+        case on.Found(found):
+            decision.found(found)
+        case on.Suspend() | on.ResumeWorker() | on.AbortJob():
+            decision.operate(input)
         case on.Interrupt():
             decision.interrupt()
+        case on.Held(reason):
+            decision.add(facts.Held(reason))
         case on.Woke():
             pass
         case _:
@@ -80,9 +86,14 @@ class _Decision:
     # -- beginning and end of a scheduler --------------------------------------------------------------------------------
 
     def begin(self, began: on.Began) -> None:
+        ended = {(message.job, message.fence) for message in began.found}
+        aborted = []
         for name in self.state.running:
             job = self.state.jobs[name]
-            if job.worker in began.alive and job.stop is None:
+            if (job.worker in began.alive and job.stop is None) or (job.name, job.fence) in ended:
+                continue
+            if job.stop == "operator":
+                aborted.append(name)
                 continue
             # At the time of the last sign of life: nobody worked in between.
             at = self.state.last_at
@@ -91,7 +102,14 @@ class _Decision:
             self.add(facts.WorkersSet(began.workers))
         if began.trials is not None and began.trials != self.state.trials:
             self.add(facts.TrialsSet(began.trials))
+        if began.budget is not None and self.state.program is not None and began.budget != self.state.program.study.budget:
+            self.add(facts.BudgetSet(began.budget))
         self.add(facts.EpochStarted(self.state.epoch + 1, self.now))
+        for message in began.found:
+            self.found(message)
+        for name in aborted:
+            job = self.state.jobs[name]
+            self._fail(job, job.seq, "lost", "an operator aborted it", None, "", max(0.0, self.state.last_at - job.assigned_at))
         verdict = ending.after_job(self.state)
         if verdict is not None:
             self.stop_study(*verdict)
@@ -104,6 +122,30 @@ class _Decision:
             return
         self.add(facts.Interrupted(self.now))
         self._stop_running("drain")
+
+    def operate(self, wish: on.Suspend | on.ResumeWorker | on.AbortJob) -> None:
+        """What an operator wants; a wish that came too late changes nothing."""
+        match wish:
+            case on.Suspend(worker):
+                known = self.state.worker(worker)
+                if known is not None and known.suspended_at is None:
+                    self.add(facts.Suspended(worker, self.now))
+            case on.ResumeWorker(worker):
+                known = self.state.worker(worker)
+                if known is not None and known.suspended_at is not None:
+                    self.add(facts.Unsuspended(worker, self.now))
+            case on.AbortJob(name):
+                self._abort(name)
+
+    def _abort(self, name: str) -> None:
+        job = self.state.jobs.get(name)
+        if job is None or job.ended:
+            return
+        if job.state == "waiting":
+            self._end(job, job.seq, "stopped", None, job.best, "operator", "an operator aborted it", job.seconds)
+        elif job.stop is None:
+            self.add(facts.StopAsked(name, job.fence, "operator"))
+            self._send(job.worker, wire.Stop(name, job.fence, "operator"))
 
     def stop_study(self, how: ending.How, reason: str) -> None:
         if self.state.stopping is None and self.state.run == "running":
@@ -130,6 +172,8 @@ class _Decision:
                     self.add(facts.Accepted(job, fence, pid))
             case wire.Metric() | wire.Done() | wire.Failed():
                 self._about_attempt(worker, message)
+            case wire.Quarantine(reason):
+                self.lose_agent(worker, reason, for_good=True)
             case wire.Progress() | wire.Pong() | wire.Bye():
                 pass
             case _:
@@ -277,6 +321,20 @@ class _Decision:
         if verdict is not None:
             self.stop_study(*verdict)
 
+    def found(self, message: wire.Done | wire.Failed) -> None:
+        """The end of an attempt as the disk has it: counted as if it had been heard."""
+        job = self.state.jobs.get(message.job)
+        if job is None or job.state != "running" or job.fence != message.fence:
+            return
+        values = message.values if isinstance(message, wire.Done) else {}
+        infinite = sorted(name for name, value in values.items() if not math.isfinite(value))
+        if infinite:
+            self._end(job, message.seq, "failed", None, job.best, "diverged", f"`{infinite[0]}` is not finite", self._age(job))
+        elif isinstance(message, wire.Done):
+            self._done(job, message)
+        else:
+            self._fail(job, message.seq, message.cause, message.message, message.code, message.tail, message.seconds)
+
     def cannot_run(self, input: on.CannotRun) -> None:
         job = self.state.jobs.get(input.job)
         if job is None or job.ended or job.fence != input.fence:
@@ -338,6 +396,8 @@ class _Decision:
         # What was recommended and waits, for the other agents to connect for example, is for these workers already: a controller
         # that is asked early answers without the outcomes that it could have had.
         free = sum(worker.free(self.now) for worker in state.workers) - len(state.waiting) - len(state.retry)
+        if state.held is not None:
+            free = 0
         if state.asking:
             return
         if state.exhausted or hopeless or room == 0:
@@ -369,6 +429,8 @@ class _Decision:
         self.add(facts.RunEnded(how, reason, self.now))
 
     def _assign(self) -> None:
+        if self.state.held is not None:
+            return
         awaited = any(not worker.up and worker.broken is None for worker in self.state.workers)
         if awaited and not self.state.jobs and self.state.elapsed(self.now) < START_TOGETHER_S:
             return  # the first jobs go to W1, W2, ... in this order, whichever agent is quicker to connect

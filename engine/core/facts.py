@@ -11,6 +11,8 @@ from typing import Literal
 
 import msgspec
 
+from automl_run.dsl.ir import Budget
+
 from .causes import Cause
 
 #: Raised when a stored fact changes its meaning; a journal of another version is refused.
@@ -60,6 +62,26 @@ class TrialsSet(Fact, frozen=True):
     """The budget's number of trials was changed by a resume."""
 
     trials: int | None
+
+
+class BudgetSet(Fact, frozen=True):
+    """All parts of the budget, enlarged by a resume."""
+
+    budget: Budget
+
+
+class Suspended(Fact, frozen=True):
+    """An operator wants no more jobs on `worker`: what runs there goes on."""
+
+    worker: str
+    at: float
+
+
+class Unsuspended(Fact, frozen=True):
+    """An operator gave `worker` back."""
+
+    worker: str
+    at: float
 
 
 class Interrupted(Fact, frozen=True):
@@ -186,6 +208,12 @@ class WorkerBroken(Transient, frozen=True):
     reason: str
 
 
+class Held(Transient, frozen=True):
+    """`reason`: why no job is started for now, None when jobs may start again."""
+
+    reason: str | None
+
+
 class Asking(Transient, frozen=True):
     """The controller was asked and has not answered."""
 
@@ -202,6 +230,9 @@ Durable = (
     | EpochStarted
     | WorkersSet
     | TrialsSet
+    | BudgetSet
+    | Suspended
+    | Unsuspended
     | Interrupted
     | Stopping
     | RunEnded
@@ -214,4 +245,4 @@ Durable = (
     | AttemptEnded
     | Ended
 )
-AnyFact = Durable | WorkerUp | WorkerDown | WorkerRests | WorkerBroken | Asking | Answered
+AnyFact = Durable | WorkerUp | WorkerDown | WorkerRests | WorkerBroken | Held | Asking | Answered

@@ -5,8 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
+from automl_run.dsl.ir import Budget
 from automl_run.engine.controllers.base import Outcome, Recommendation
-from automl_run.engine.wire.messages import FromAgent, ToAgent
+from automl_run.engine.wire.messages import Done, Failed, FromAgent, ToAgent
 
 from .facts import NamedWorker
 
@@ -15,14 +16,17 @@ from .facts import NamedWorker
 
 @dataclass(frozen=True, slots=True)
 class Began:
-    """A scheduler took over. `trials`: a new budget, None to leave it.
+    """A scheduler took over. `trials`: a new number of them, None to leave it; `budget`: a new one as a whole.
 
     `alive`: workers, unchanged ones, whose agents outlived the last scheduler: their attempts go on once they have connected.
+    `found`: the ends, stored on the disk, of attempts whose agents are gone and that nobody heard of.
     """
 
     workers: tuple[NamedWorker, ...]
     trials: int | None = None
     alive: frozenset[str] = frozenset()
+    budget: Budget | None = None
+    found: tuple[Done | Failed, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,8 +83,43 @@ class CannotRun:
 
 
 @dataclass(frozen=True, slots=True)
+class Found:
+    """The end of an attempt whose agent is gone, as it was stored on the disk."""
+
+    message: Done | Failed
+
+
+@dataclass(frozen=True, slots=True)
+class Suspend:
+    """An operator: no more jobs for `worker`."""
+
+    worker: str
+
+
+@dataclass(frozen=True, slots=True)
+class ResumeWorker:
+    """An operator: jobs for `worker` again."""
+
+    worker: str
+
+
+@dataclass(frozen=True, slots=True)
+class AbortJob:
+    """An operator: the job is over, with what it has reached."""
+
+    job: str
+
+
+@dataclass(frozen=True, slots=True)
 class Interrupt:
     pass
+
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    """Nothing may be started, for `reason`; None: it may again."""
+
+    reason: str | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,7 +127,23 @@ class Woke:
     """Time passed."""
 
 
-Input: TypeAlias = Began | Received | AgentCut | AgentLost | AgentBroken | Answer | ControllerFailed | CannotRun | Interrupt | Woke
+Input: TypeAlias = (
+    Began
+    | Received
+    | AgentCut
+    | AgentLost
+    | AgentBroken
+    | Answer
+    | ControllerFailed
+    | CannotRun
+    | Found
+    | Suspend
+    | ResumeWorker
+    | AbortJob
+    | Interrupt
+    | Held
+    | Woke
+)
 
 # -- commands -----------------------------------------------------------------------------------------------------------
 

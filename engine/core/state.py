@@ -27,6 +27,16 @@ class Recommended(msgspec.Struct, frozen=True):
     job: str | None = None
 
 
+class Span(msgspec.Struct, frozen=True, gc=False):
+    """An attempt that is over: who had it, from when to when (seconds since 1970), and how it ended."""
+
+    fence: int
+    worker: str
+    start: float
+    end: float
+    how: str
+
+
 class Job(msgspec.Struct, frozen=True):
     """One execution of a recommendation, across its attempts.
 
@@ -59,6 +69,8 @@ class Job(msgspec.Struct, frozen=True):
     code: int | None = None
     tail: str = ""
     seconds: float = 0.0
+    #: attempts that are over, oldest first
+    spans: tuple[Span, ...] = ()
 
     @property
     def ended(self) -> bool:
@@ -66,19 +78,24 @@ class Job(msgspec.Struct, frozen=True):
 
 
 class WorkerState(msgspec.Struct, frozen=True):
-    """`job`: the one it runs. Transient: `up`: its agent is connected; `broken`: why its agent cannot be started."""
+    """`job`: the one it runs. `suspended_at`: since when an operator keeps jobs from it.
+
+    Transient: `up`: its agent is connected; `broken`: why its agent cannot be started."""
 
     name: str
     gpus: tuple[int, ...]
     threads: int
     jobs: int = 0
     job: str | None = None
+    suspended_at: float | None = None
+    #: (from, to) of earlier suspensions, oldest first
+    suspensions: tuple[tuple[float, float], ...] = ()
     up: bool = False
     broken: str | None = None
     rests_until: float = 0.0
 
     def free(self, now: float) -> bool:
-        return self.up and self.job is None and self.rests_until <= now
+        return self.up and self.job is None and self.suspended_at is None and self.rests_until <= now
 
 
 class State(msgspec.Struct, frozen=True):
@@ -127,6 +144,8 @@ class State(msgspec.Struct, frozen=True):
     #: the controller has nothing until an outcome comes
     controller_waits: bool = False
     exhausted: bool = False
+    #: why no job is started for now
+    held: str | None = None
 
     @property
     def objectives(self) -> tuple[Objective, ...]:
@@ -160,7 +179,7 @@ class State(msgspec.Struct, frozen=True):
 def durable(state: State) -> State:
     """What a replay of the journal gives: `state` without what only this scheduler knew."""
     workers = tuple(replace(worker, up=False, broken=None, rests_until=0.0) for worker in state.workers)
-    return replace(state, workers=workers, asking=False, controller_waits=False, exhausted=False)
+    return replace(state, workers=workers, asking=False, controller_waits=False, exhausted=False, held=None)
 
 
 def merit(job: Job, direction: str) -> tuple[bool, float, int]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 import subprocess
+from collections.abc import Sequence
 from pathlib import Path
 
 from automl_run.dsl.ir import Worker
@@ -41,12 +42,27 @@ def settle_workers(asked: tuple[Worker, ...], gpus: int | None = None) -> tuple[
         return (Worker(gpus=tuple(range(here))),), []
     wanted = sorted({gpu for worker in asked for gpu in worker.gpus})
     if not wanted:
-        return asked, []
+        return asked, oversubscribed(asked)
     if here == 0:
         many = len(asked) > 1
         text = f"this host has no GPU: {'each of the ' + str(len(asked)) + ' workers' if many else 'the worker'} runs on the CPU"
-        return tuple(Worker((), worker.threads) for worker in asked), [text]
+        settled = tuple(Worker((), worker.threads) for worker in asked)
+        return settled, [text, *oversubscribed(settled)]
     missing = [gpu for gpu in wanted if not 0 <= gpu < here]
     if missing:
         raise InputError(f"workers: there is no GPU {missing[0]}; this host has {', '.join(map(str, range(here)))}")
-    return asked, []
+    return asked, oversubscribed(asked)
+
+
+def oversubscribed(workers: Sequence[Worker], cores: int | None = None) -> list[str]:
+    """What several workers use at once: allowed, and said. `cores`: how many this process may use, None to look."""
+    said = []
+    for gpu in sorted({gpu for worker in workers for gpu in worker.gpus}):
+        users = sum(gpu in worker.gpus for worker in workers)
+        if users > 1:
+            said.append(f"GPU {gpu} is shared by {users} workers: their jobs have its memory together")
+    there = len(os.sched_getaffinity(0)) if cores is None else cores
+    threads = sum(worker.threads for worker in workers if not worker.gpus)
+    if threads > there:
+        said.append(f"the workers use {threads} CPU threads together; this process may use {there} cores")
+    return said

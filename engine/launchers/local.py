@@ -23,6 +23,7 @@ from pathlib import Path
 from typing import Final
 
 from automl_run.dsl.ir import Worker
+from automl_run.engine.identity import boot_id, start_time
 
 from .base import last_line
 
@@ -55,7 +56,12 @@ class LocalAgent:
 
 
 class LocalLauncher:
-    """Starts agents in sessions of their own, so that a closed terminal or a Ctrl-C reaches the scheduler only."""
+    """Starts agents in sessions of their own, so that a closed terminal or a Ctrl-C reaches the scheduler only.
+
+    `module`: what Python runs as an agent.
+    """
+
+    module = "automl_run.engine.agent"
 
     def __init__(self, run_dir: Path, allow_modules: tuple[str, ...] = ()) -> None:
         self._run_dir = run_dir
@@ -64,13 +70,15 @@ class LocalLauncher:
 
     def start(self, worker: str, spec: Worker) -> LocalAgent:
         self._logs.mkdir(exist_ok=True)
-        command = [sys.executable, "-m", "automl_run.engine.agent", "--run", str(self._run_dir), "--worker", worker]
+        # -P: a `random.py` of the user's in the current folder is no module of ours.
+        command = [sys.executable, "-P", "-m", self.module, "--run", str(self._run_dir), "--worker", worker]
         command += ["--gpus", ",".join(map(str, spec.gpus)), "--threads", str(spec.threads)]
         for module in self._allow_modules:
             command += ["--allow-module", module]
         with (self._logs / f"{worker}.log").open("ab") as log:
             child = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True)
-        record = {"pid": child.pid, "start": _start_time(child.pid), "gpus": list(spec.gpus), "threads": spec.threads}
+        who = {"boot_id": boot_id(), "pid": child.pid, "start": start_time(child.pid)}
+        record = {**who, "gpus": list(spec.gpus), "threads": spec.threads}
         (self._logs / f"{worker}.json").write_text(json.dumps(record), encoding="utf-8")
         return LocalAgent(child.pid, os.pidfd_open(child.pid), child)
 
@@ -104,6 +112,12 @@ class LocalLauncher:
         return last_line(self._logs / f"{worker}.log")
 
 
+def living_agents(run_dir: Path) -> dict[str, LocalAgent]:
+    """The agents of the run that live on this host, whoever started them; each is to be closed."""
+    found = {path.stem: _find(path) for path in sorted((run_dir / AGENTS).glob("*.json"))}
+    return {worker: each[0] for worker, each in found.items() if each is not None}
+
+
 def _find(path: Path) -> tuple[LocalAgent, dict[str, object]] | None:
     """The live process that the record at `path` is about."""
     fd = -1
@@ -114,18 +128,11 @@ def _find(path: Path) -> tuple[LocalAgent, dict[str, object]] | None:
     except (OSError, ValueError, KeyError, TypeError, OverflowError):
         return None
     # Compared after the pidfd was opened: from here on the number cannot be given to another process.
-    if start is None or _start_time(pid) != start or _is_over(fd, 0.0):
+    same = start is not None and start_time(pid) == start and record.get("boot_id", boot_id()) == boot_id()
+    if not same or _is_over(fd, 0.0):
         os.close(fd)
         return None
     return LocalAgent(pid, fd, None), record
-
-
-def _start_time(pid: int) -> int | None:
-    """When the process began, in clock ticks since boot: tells it from a later one of the same number. None: there is none."""
-    try:
-        return int(Path(f"/proc/{pid}/stat").read_text(encoding="utf-8").rpartition(")")[2].split()[19])
-    except (OSError, ValueError, IndexError):
-        return None
 
 
 def _is_over(pidfd: int, timeout_s: float) -> bool:

@@ -35,6 +35,8 @@ class Lines:
                 return f"{job} attempt {fence} does not count ({cause}{f': {message}' if message else ''}); it will run again"
             case events.JobEnded():
                 return self._ended(event)
+            case events.WorkerChanged(worker, state):
+                return f"{worker} is {state}"
             case events.Warned(message):
                 return f"warning: {message}"
             case events.RunEnded(state, reason):

@@ -127,7 +127,7 @@ class LiveTable:
                     self._best = event
                 if event.index == 0:
                     self._baseline = event.score
-            case events.JobRetried() | events.Warned() | events.RunEnded():
+            case events.JobRetried() | events.WorkerChanged() | events.Warned() | events.RunEnded():
                 pass
             case _:
                 assert_never(event)
@@ -265,7 +265,7 @@ def _fitting(lines: Sequence[Sequence[str]], width: int) -> list[int]:
 def _stays(event: Event) -> bool:
     """Whether the event's line is left above the live table."""
     match event:
-        case events.RunStarted() | events.Warned() | events.JobRetried():
+        case events.RunStarted() | events.WorkerChanged() | events.Warned() | events.JobRetried():
             return True
         case events.JobEnded(state=state):
             return state in ("failed", "infeasible")

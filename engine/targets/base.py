@@ -34,7 +34,8 @@ class Job:
 
     `dir`: the job's folder, `W1_1_J3`, which exists and holds `config/`. `config`: what `Target.render` made. `params`: target
     path -> value, for logs. `seed`: of this job, from the study's seed and the recommendation. `threads`: CPU threads to train
-    with. `objectives`: metric names the study is about. CUDA_VISIBLE_DEVICES is set already; `gpus` are the ids, for logs.
+    with. `objectives`: metric names the study is about. `measured`: built-in metrics that it reads too, to be returned or reported
+    by a target that can measure them. CUDA_VISIBLE_DEVICES is set already; `gpus` are the ids, for logs.
     """
 
     name: str
@@ -46,6 +47,7 @@ class Job:
     gpus: tuple[int, ...]
     objectives: tuple[str, ...]
     report: Report
+    measured: tuple[str, ...] = ()
 
 
 #: What a job ends with: the metrics that count, or None: the best value reported for each objective counts.

@@ -1,6 +1,6 @@
 """Messages between the scheduler and its agents, version 1: a closed tagged union, validated on receipt.
 
-    agent -> scheduler:  Hello, Accept, Metric, Progress, Done, Failed, Pong, Bye
+    agent -> scheduler:  Hello, Accept, Metric, Progress, Done, Failed, Pong, Quarantine, Bye
     scheduler -> agent:  Welcome, Reject, Assign, Stop, Ack, Superseded, Ping, Drain
 
 Every job message carries (job, fence): the attempt it speaks of; `seq` numbers the messages of one attempt from 1, for dedupe.
@@ -91,6 +91,12 @@ class Pong(Message, frozen=True):
     nonce: int
 
 
+class Quarantine(Message, frozen=True):
+    """A process here cannot be ended and still holds the worker's GPUs: give this worker no more jobs."""
+
+    reason: str
+
+
 class Bye(Message, frozen=True):
     pass
 
@@ -115,7 +121,12 @@ class Reject(Message, frozen=True):
 
 
 class Assign(Message, frozen=True):
-    """Start this attempt. `config`: rendered by the target. `time_limit_s` None: none. `accelerate`: MONAI pipelines run fused."""
+    """Start this attempt. `config`: rendered by the target. `time_limit_s`, `stall_time_s` None: none.
+
+    `shares`: for each GPU of the worker, which of its shares this worker has, -1 for one that no other worker uses; (): all alone.
+    `measured`: built-in metrics that the job's process adds to its final values.
+    `accelerate`: MONAI pipelines run fused.
+    """
 
     job: str
     fence: int
@@ -127,10 +138,13 @@ class Assign(Message, frozen=True):
     objectives: tuple[str, ...]
     time_limit_s: float | None = None
     accelerate: bool = False
+    stall_time_s: float | None = None
+    shares: tuple[int, ...] = ()
+    measured: tuple[str, ...] = ()
 
 
 class Stop(Message, frozen=True):
-    """`why`: pruned, budget, drain, abort. Stop with a checkpoint; kill after the grace."""
+    """`why`: pruned, budget, drain, abort, operator. Stop with a checkpoint; kill after the grace."""
 
     job: str
     fence: int
@@ -162,5 +176,5 @@ class Drain(Message, frozen=True):
     stop_jobs: bool
 
 
-FromAgent = Hello | Accept | Metric | Progress | Done | Failed | Pong | Bye
+FromAgent = Hello | Accept | Metric | Progress | Done | Failed | Pong | Quarantine | Bye
 ToAgent = Welcome | Reject | Assign | Stop | Ack | Superseded | Ping | Drain

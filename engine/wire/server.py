@@ -95,7 +95,13 @@ class Server:
     `accept_hello` tells whether a Hello is welcome: None, or the code of the Reject.
     """
 
-    def __init__(self, path: Path, selector: selectors.BaseSelector, accept_hello: Callable[[Hello], str | None]) -> None:
+    def __init__(
+        self,
+        path: Path,
+        selector: selectors.BaseSelector,
+        accept_hello: Callable[[Hello], str | None],
+        listen: Callable[[Path], socket.socket] = listen,
+    ) -> None:
         self._listener = listen(path)
         self._selector = selector
         self._accept_hello = accept_hello

@@ -520,8 +520,6 @@ SAID = {
     "repeat": "repeat { folds = 5 }",
     "phase": "phase a { controller = Random() }",
     "gpu_hours": "budget { gpu_hours = 5 }",
-    "stall_time": "stall_time = 1h",
-    "disk_reserve": "disk_reserve = 1GB",
     "own handlers": "handlers = [StatsHandler(), pkg.mod.Class()]",
     "own executors": "executor = pkg.mod.Class(k = 3)",
 }

@@ -28,6 +28,39 @@ def test_a_run_from_baseline_to_budget() -> None:
     assert (run.status(), run.state.best, run.state.jobs["W1_2_J2"].scores) == ("done", "W1_2_J2", (0.9,))
 
 
+def test_a_worker_in_quarantine_gets_no_more_jobs_and_the_others_go_on() -> None:
+    run = Run(program(), workers=("W1", "W2"))
+    run.up("W1")
+    run.up("W2")
+    run.done(dice=0.5)
+    run(on.Received("W1", wire.Quarantine("W1 gets no more jobs: the processes [7] of W1_1_J1 cannot be ended")))
+    commands = run.answer(2)
+    assert of(commands, on.StartAttempt) == [on.StartAttempt("W2", "W2_1_J2", 1)]
+    assert run.state.worker("W1").broken is not None  # type: ignore[union-attr]
+    assert run.status() == "running"
+
+
+def test_a_run_whose_only_worker_is_in_quarantine_fails() -> None:
+    run = Run(program())
+    run.up()
+    run.done(dice=0.5)
+    run(on.Received("W1", wire.Quarantine("its GPUs are taken for good")))
+    assert run.status() == "failed"
+    assert "its GPUs are taken for good" in run.state.reason
+
+
+def test_while_nothing_may_start_nothing_does_and_then_it_goes_on() -> None:
+    run = Run(program())
+    run(on.Held("the disk is nearly full"))
+    assert of(run.up(), on.StartAttempt) == []
+    assert of(run(on.Woke()), on.Ask) == []
+    assert of(run(on.Held(None)), on.StartAttempt) == [on.StartAttempt("W1", "W1_1_J1", 1)]
+    run(on.Held("the disk is nearly full"))
+    run.done(dice=0.5)
+    assert (run.status(), of(run.commands, on.Ask)) == ("running", [])
+    assert of(run(on.Held(None)), on.Ask) == [on.Ask(1)]
+
+
 def test_observations_come_before_the_next_ask() -> None:
     run = Run(program())
     run.up()

@@ -405,3 +405,14 @@ def test_an_activation_is_not_applied_twice(root: Path, tmp_path: Path) -> None:
     own["train"]["loss"] = component("DiceCELoss", to_onehot_y=True, softmax=True)
     with pytest.raises(JobError, match="it needs raw output, but the network applies softmax itself"):
         Build(own, root, tmp_path, CPU, amp=False).part("train", "loss")
+
+
+def test_a_study_may_ask_for_weights_and_latency(root: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "job"
+    folder.mkdir()
+    job = Job("W1_1_J1", folder, config(), {}, 1, 1, (), ("dice",), Recorder(folder), measured=("parameters", "latency_ms"))
+    found = MmarTarget(str(root), root, {}).run(job)
+    assert isinstance(found, dict)
+    saved = torch.load(folder / "models" / "model.pt", weights_only=True)["model"]
+    assert found["parameters"] == sum(weight.numel() for weight in saved.values())
+    assert 0.0 < found["latency_ms"] < 10_000.0

@@ -10,7 +10,7 @@ import pytest
 
 from automl_run.dsl import ir
 from automl_run.engine import run_folder
-from automl_run.engine.launchers.gpus import settle_workers
+from automl_run.engine.launchers.gpus import oversubscribed, settle_workers
 from automl_run.engine.run_folder import RunFolder
 from automl_run.errors import InputError, RunExistsError
 
@@ -125,12 +125,24 @@ def test_workers_without_gpus() -> None:
     assert workers == (ir.Worker(()), ir.Worker(()))
     assert len(warnings) == 1
     assert settle_workers((), gpus=0) == ((ir.Worker(()),), [])
-    assert settle_workers((ir.Worker((), 4),), gpus=0) == ((ir.Worker((), 4),), [])
+    assert settle_workers((ir.Worker((), 1),), gpus=0) == ((ir.Worker((), 1),), [])
 
 
 def test_workers_with_gpus() -> None:
     asked = (ir.Worker((0, 1)), ir.Worker((1,)))
-    assert settle_workers(asked, gpus=2) == (asked, [])
+    assert settle_workers(asked, gpus=2)[0] == asked
     assert settle_workers((), gpus=2) == ((ir.Worker((0, 1)),), [])
     with pytest.raises(InputError, match="no GPU 3"):
         settle_workers((ir.Worker((0,)), ir.Worker((3,))), gpus=2)
+
+
+def test_what_several_workers_use_at_once_is_said() -> None:
+    asked = (ir.Worker((0,)), ir.Worker((0, 1)), ir.Worker((1,)), ir.Worker((2,)))
+    assert settle_workers(asked, gpus=3)[1] == [
+        "GPU 0 is shared by 2 workers: their jobs have its memory together",
+        "GPU 1 is shared by 2 workers: their jobs have its memory together",
+    ]
+    assert oversubscribed((ir.Worker((), 3), ir.Worker((), 2)), cores=4) == [
+        "the workers use 5 CPU threads together; this process may use 4 cores"
+    ]
+    assert oversubscribed((ir.Worker((), 2), ir.Worker((), 2)), cores=4) == []

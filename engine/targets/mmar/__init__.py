@@ -9,6 +9,7 @@ build.py       JSON -> objects                      |
 activation.py  who applies the final activation     |
 networks.py    networks that MONAI has not          |
 train.py       seeds, device, the loop, reports     |
+measure.py     weights counted, inference timed    |
 evaluate.py    weights -> metrics on any list       |
 """
 

@@ -24,13 +24,14 @@ from automl_run.engine.targets.base import Job, Result
 from automl_run.errors import JobError
 
 from .build import Build
+from .measure import measure
 from .target import CHECKPOINT_DIR
 
 _log = logging.getLogger("automl_run.mmar")
 
 
 def train(job: Job, root: Path) -> Result:
-    """The best reported values count; JobError if there was no validation to report any."""
+    """The best reported values count, and what is measured of the network; JobError if there was no validation to report any."""
     logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stdout)
     device = _device(job)
     _seed(job.config, job.seed)
@@ -49,7 +50,8 @@ def train(job: Job, root: Path) -> Result:
     progress.attach()
     trainer.run()
     progress.finish()
-    return None
+    wanted = [name for name in job.measured if name not in progress.reported]
+    return None if progress.stopped else measure(wanted, model, evaluator) or None
 
 
 def _device(job: Job) -> torch.device:
@@ -83,6 +85,7 @@ class _Progress:
         self.validations = 0
         self.stopped = False
         self.saved_at: int | None = None
+        self.reported: set[str] = set()
         self._losses: list[float] = []
 
     def attach(self) -> None:
@@ -127,6 +130,7 @@ class _Progress:
             counted["train_loss"] = math.fsum(self._losses) / len(self._losses)
             self._losses.clear()
         self.validations += 1
+        self.reported.update(counted)
         if engine.state.best_metric_epoch == engine.state.epoch:
             self._save(self.models / "model.pt")
             self.saved_at = self.trainer.state.iteration

@@ -1,0 +1,29 @@
+"""A controller brought up to date after a restart: it is never the truth, so it is rebuilt from the journal."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from .controllers.base import Controller, Recommendation
+from .core import facts
+from .core.ending import outcome
+from .core.state import State
+
+
+def restore(controller: Controller, history: Sequence[facts.Durable], state: State) -> None:
+    """Feeds `controller` what it once recommended and saw, in journal order."""
+    shown = 0
+    for fact in history:
+        match fact:
+            case facts.Recommended(index, point, seed_key) if point is not None:
+                controller.restore(Recommendation(index, point, seed_key))
+            case facts.Ended(job) if not state.fixed_order:
+                controller.observe(outcome(state.jobs[job]))
+            case facts.Shown(count):
+                for position in range(shown, count):
+                    name = state.recommended[state.order[position]].job
+                    if name is not None:
+                        controller.observe(outcome(state.jobs[name]))
+                shown = count
+            case _:
+                pass

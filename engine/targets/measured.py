@@ -1,0 +1,26 @@
+"""The built-in metrics of a study, by who measures them."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from automl_run.dsl.elaborate.support import metric_names, objective_metrics
+from automl_run.dsl.ir import Study
+
+#: Of every job by its own process; of an MMAR's network by the target. A function or a command reports the others itself.
+_OF_ANY_JOB: Final = frozenset({"peak_memory", "peak_gpu_memory"})
+_OF_A_NETWORK: Final = frozenset({"parameters", "latency_ms"})
+
+
+def measured_metrics(study: Study) -> tuple[str, ...]:
+    """Those that a job of this study is to measure: only what the study reads."""
+    is_mmar = study.target is not None and study.target.name == "Mmar"
+    known = _OF_ANY_JOB | _OF_A_NETWORK if is_mmar else _OF_ANY_JOB
+    return tuple(name for name in metric_names(study) if name in known)
+
+
+def reported_objectives(study: Study) -> tuple[str, ...]:
+    """The metrics of its objectives that the target is to give: all that are not measured, or all where there is no such."""
+    names = [name for name in objective_metrics(study) if name != "seconds"]
+    measured = measured_metrics(study)
+    return tuple(name for name in names if name not in measured) or tuple(names)

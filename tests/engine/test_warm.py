@@ -1,0 +1,270 @@
+"""The warm server: jobs whose libraries are imported already, and what happens when it is not fit for a fork."""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import select
+import signal
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from types import SimpleNamespace
+
+import psutil
+import pytest
+
+from automl_run.dsl import ir
+from automl_run.engine.agent import warm_server
+from automl_run.engine.agent.environment import warm_environment
+from automl_run.engine.agent.folders import JobSpec, prepare
+from automl_run.engine.agent.orders import DEFAULT_GRACES, Kept
+from automl_run.engine.agent.outcome import Outcome, read_outcome
+from automl_run.engine.agent.warm import SWITCH, WarmServer
+from automl_run.engine.run import RunOptions, run_study
+from automl_run.engine.targets.libraries import libraries
+
+TRAIN = """
+import os, random, sys
+WARM = "numpy" in sys.modules
+import numpy
+
+def look(params, report):
+    with open(os.environ["AUTOML_JOB_DIR"] + "/seen.txt", "w") as file:
+        print(WARM, os.getppid(), numpy.random.rand(), random.random(), os.environ["OMP_NUM_THREADS"], file=file)
+        print(sorted(os.listdir("/proc/self/fd")), len(os.listdir("/proc/self/task")), file=file)
+    return params["lr"]
+"""
+
+_PR_SET_CHILD_SUBREAPER = 36
+
+THREAD = "threading.Thread(target=threading.Event().wait, daemon=True).start()"
+
+
+@pytest.fixture
+def subreaper() -> Iterator[None]:
+    """Keepers become children of this process, as of an agent."""
+    libc = ctypes.CDLL(None)
+    libc.prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
+    yield
+    libc.prctl(_PR_SET_CHILD_SUBREAPER, 0, 0, 0, 0)
+
+
+def job(tmp_path: Path, name: str = "W1_1_J1", seed: int = 7, threads: int = 1) -> tuple[JobSpec, Path]:
+    (tmp_path / "train_warm.py").write_text(TRAIN)
+    target = ir.Spec("Python", {"function": "train_warm:look"})
+    spec = JobSpec(name, 1, target, "params.json", {}, seed, ("dice",), (), threads, str(tmp_path))
+    return spec, prepare(tmp_path / "run", spec, {"lr": 0.25})
+
+
+def started(*names: str) -> WarmServer:
+    warm = WarmServer(names, 2)
+    while warm.starting:
+        assert select.select([warm.fd], [], [], 60.0)[0]
+        warm.hear()
+    return warm
+
+
+def outcome(kept: Kept, folder: Path, name: str = "W1_1_J1") -> Outcome:
+    os.waitpid(kept.pid, 0)
+    kept.close()
+    found = read_outcome(folder, name, 1)
+    assert found is not None
+    return found
+
+
+def seen(folder: Path) -> list[str]:
+    return (folder / "seen.txt").read_text().split()
+
+
+def test_its_jobs_find_their_libraries_and_their_own_seeds(tmp_path: Path, subreaper: None) -> None:
+    warm = started("numpy")
+    assert warm.ready, warm.reason
+    numbers = []
+    for name, seed in (("W1_1_J1", 7), ("W1_2_J2", 7), ("W1_3_J3", 8)):
+        _, folder = job(tmp_path, name, seed, threads=2)
+        kept = warm.start(folder, DEFAULT_GRACES)
+        assert kept is not None
+        assert outcome(kept, folder, name).values == {"dice": 0.25}
+        was_warm, parent, *random, threads = seen(folder)[:5]
+        assert (was_warm, int(parent), threads) == ("True", kept.pid, "2")
+        numbers.append(random)
+        # stdin, stdout, stderr, the file, the listing; the channel, the last words, the pulse
+        listing = (folder / "seen.txt").read_text().splitlines()[1]
+        assert listing.count("'") == 2 * 8, listing
+    assert numbers[0] == numbers[1]
+    assert numbers[1][0] != numbers[2][0]
+    assert numbers[1][1] != numbers[2][1]
+    warm.close()
+    assert not Path(f"/proc/{warm.pid}").exists()
+
+
+def test_it_ends_with_its_agent() -> None:
+    warm = started("json")
+    end = os.pidfd_open(warm.pid)
+    warm._socket.close()
+    assert select.select([end], [], [], 30.0)[0]
+    os.close(end)
+    warm._process.wait()
+
+
+@pytest.mark.parametrize(
+    ("source", "reason"),
+    [
+        (
+            "import threading; threading.Thread(target=threading.Event().wait, daemon=True).start()",
+            "after its imports it has 2 threads",
+        ),
+        ("raise OSError('no such driver')", "OSError at the import of library_here: no such driver"),
+        ("import os; os._exit(3)", "it ended"),
+    ],
+)
+def test_unfit_after_its_imports(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, source: str, reason: str) -> None:
+    (tmp_path / "library_here.py").write_text(source)
+    monkeypatch.chdir(tmp_path)
+    warm = started("library_here")
+    assert (warm.ready, warm.reason) == (False, reason)
+    warm.close()
+
+
+def test_unfit_later(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, subreaper: None) -> None:
+    """Whatever happens in it after its start is looked at before each fork."""
+    late = f"import signal, threading\nsignal.signal(signal.SIGUSR1, lambda *_: {THREAD})"
+    (tmp_path / "library_here.py").write_text(late)
+    monkeypatch.chdir(tmp_path)
+    warm = started("library_here")
+    assert warm.ready
+    os.kill(warm.pid, signal.SIGUSR1)
+    while len(list(Path(f"/proc/{warm.pid}/task").iterdir())) == 1:
+        os.sched_yield()
+    _, folder = job(tmp_path)
+    kept = warm.start(folder, DEFAULT_GRACES)
+    assert kept is not None, "its keeper was forked before"
+    assert outcome(kept, folder).values == {"dice": 0.25}
+    _, folder = job(tmp_path)
+    assert warm.start(folder, DEFAULT_GRACES) is None
+    assert (warm.ready, warm.reason) == (False, "it has 2 threads")
+    warm.close()
+
+
+def test_a_server_that_died_is_no_server(tmp_path: Path) -> None:
+    warm = started("json")
+    os.kill(warm.pid, signal.SIGKILL)
+    os.waitid(os.P_PID, warm.pid, os.WEXITED | os.WNOWAIT)
+    _, folder = job(tmp_path)
+    assert warm.start(folder, DEFAULT_GRACES) is None
+    assert not warm.ready
+    warm.close()
+
+
+def test_a_keeper_that_nobody_knows_of_begins_nothing(tmp_path: Path, subreaper: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Kept, "order", lambda kept, order: kept.orders.close())
+    warm = started("numpy")
+    _, folder = job(tmp_path)
+    kept = warm.start(folder, DEFAULT_GRACES)
+    assert kept is not None
+    assert os.waitpid(kept.pid, 0)[1] == 0
+    assert not (folder / "log.txt").exists()
+    kept.close()
+    warm.close()
+
+
+def test_an_open_gpu_and_an_initialised_cuda_are_seen(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(os, "listdir", lambda path: ["1"])
+    monkeypatch.setattr(os, "readlink", lambda path: "/dev/null")
+    monkeypatch.setitem(sys.modules, "torch", SimpleNamespace(cuda=SimpleNamespace(is_initialized=lambda: False)))
+    assert warm_server.unfit_because() is None
+    monkeypatch.setitem(sys.modules, "torch", SimpleNamespace(cuda=SimpleNamespace(is_initialized=lambda: True)))
+    assert warm_server.unfit_because() == "CUDA is initialised in it"
+    monkeypatch.setattr(os, "readlink", lambda path: "/dev/nvidiactl")
+    assert warm_server.unfit_because() == "it has /dev/nvidiactl open"
+
+
+def test_its_environment_starts_no_threads_and_shows_no_gpu() -> None:
+    found = warm_environment(4, {"PATH": "/bin", "CUDA_VISIBLE_DEVICES": "1", "OMP_NUM_THREADS": "8"})
+    assert found["PATH"] == "/bin"
+    assert (found["OMP_NUM_THREADS"], found["MKL_NUM_THREADS"], found["OPENBLAS_NUM_THREADS"]) == ("1", "1", "1")
+    assert (found["NUMBA_NUM_THREADS"], found["NUMBA_THREADING_LAYER"]) == ("4", "workqueue")
+    assert found["CUDA_VISIBLE_DEVICES"] == ""
+
+
+# -- which libraries --------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("source", "found"),
+    [
+        ("import torch, json\nfrom monai.networks import nets", {"torch", "monai.networks"}),
+        ("def train(params):\n    import numpy as np", {"numpy"}),
+        ("import helper", {"scipy.ndimage"}),
+        ("from package import part", {"pandas"}),
+        ("from package.part import x", {"pandas"}),
+        ("import os\nos.environ['OMP_NUM_THREADS'] = '2'\nimport torch", set()),
+        ("import json", set()),
+        ("this is no Python", set()),
+    ],
+)
+def test_libraries_of_a_function(tmp_path: Path, source: str, found: set[str]) -> None:
+    (tmp_path / "mine.py").write_text(source)
+    (tmp_path / "helper.py").write_text("import scipy.ndimage, mine")
+    (tmp_path / "package").mkdir()
+    (tmp_path / "package" / "__init__.py").write_text("")
+    (tmp_path / "package" / "part.py").write_text("import pandas")
+    assert set(libraries(ir.Spec("Python", {"function": "mine:train"}), tmp_path)) == found
+
+
+@pytest.mark.parametrize(
+    "spec",
+    [None, ir.Spec("Command", {"template": "true"}), ir.Spec("Python", {"function": "?"}), ir.Spec("Python", {"function": "no:f"})],
+)
+def test_no_libraries(spec: ir.Spec | None, tmp_path: Path) -> None:
+    assert libraries(spec, tmp_path) == ()
+
+
+# -- whole runs -------------------------------------------------------------------------------------------------------------
+
+
+def study(base: Path) -> ir.Program:
+    (base / "train_warm.py").write_text(TRAIN)
+    target = ir.Spec("Python", {"function": "train_warm:look"})
+    lr = ir.Param("lr", ir.Real(0.0, 1.0), ("train.lr",), (0.5,))
+    found = ir.Study(
+        name="study",
+        target=target,
+        objectives=(ir.Objective("dice", "maximize"),),
+        controller=ir.Spec("Random"),
+        budget=ir.Budget(trials=3),
+        workers=(ir.Worker(),),
+    )
+    return ir.Program(found, (lr,), ir.MapNode({"lr": ir.Read("lr")}), digest="d1", base_dir=str(base))
+
+
+def processes_of(folder: Path) -> list[str]:
+    commands = [process.info["cmdline"] or [] for process in psutil.process_iter(["cmdline"]) if process.pid != os.getpid()]
+    return [" ".join(command) for command in commands if str(folder) in command]
+
+
+def test_a_run_is_the_same_warm_and_cold(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    drawn = []
+    for cold in (False, True):
+        if cold:
+            monkeypatch.setenv(SWITCH, "1")
+        result = run_study(study(tmp_path), RunOptions())
+        assert [job["state"] for job in result.summary["jobs"]] == ["done"] * 3
+        words = [seen(result.folder / job["name"]) for job in result.summary["jobs"]]
+        assert [word[0] for word in words] == [str(not cold)] * 3
+        drawn.append([word[2:5] for word in words])
+        assert processes_of(result.folder) == []
+    assert drawn[0] == drawn[1]
+
+
+def test_a_server_that_is_not_fit_costs_a_warning_and_not_the_run(tmp_path: Path) -> None:
+    program = study(tmp_path)
+    # The agent looks for its libraries where it was started; what is not there makes its warm server end.
+    source = TRAIN.replace("import numpy", "import numpy\nif 0: import numpy.no_such_part")
+    (tmp_path / "train_warm.py").write_text(source)
+    result = run_study(program, RunOptions())
+    assert [job["state"] for job in result.summary["jobs"]] == ["done"] * 3
+    said = (result.folder / "agents" / "W1.log").read_text()
+    assert "warning: jobs start cold from now on; the warm server is not fit: ModuleNotFoundError" in said
+    assert [seen(result.folder / job["name"])[0] for job in result.summary["jobs"]] == ["False"] * 3
