@@ -9,6 +9,7 @@ from .. import ir
 from ..controllers import RUNNABLE, UNUSED_ARGUMENTS
 from .logic import metrics_in
 
+
 @dataclass(frozen=True, slots=True)
 class Unsupported:
     """`what` for people; `key`: where it is said, as the study's reader names its settings."""
