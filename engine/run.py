@@ -42,7 +42,7 @@ from .scheduler import Parts, Scheduler, steady_clock
 from .summary import as_json, summarize
 from .targets.base import Target
 from .trace import Trace
-from .wire.server import private_folder, private_root
+from .wire.server import private_folder
 
 EXIT_CODES: Mapping[str, int] = {"done": 0, "stopped": 0, "failed": 1, "paused": 130}
 
@@ -190,7 +190,7 @@ def _run(
     warnings: list[str],
 ) -> RunResult:
     folder.store_program(program)
-    _sweep(folder)
+    run_folder.sweep(folder.path)
     mine = Owner(folder.path, state.epoch + 1)
     sockets = private_folder()
     clock = steady_clock()
@@ -242,17 +242,6 @@ def _resumable(folder: Path) -> Iterator[None]:
     except OSError as error:
         # A full disk, a lost mount.
         raise RunError(f"the run broke off: {error}{how}") from error
-
-
-def _sweep(folder: RunFolder) -> None:
-    """Removes the sockets of a scheduler that was killed; ours is the run's lock, so nobody listens there."""
-    try:
-        endpoint = json.loads((folder.path / ENDPOINT).read_text(encoding="utf-8"))
-        place = Path(endpoint["socket"]).parent
-    except (OSError, ValueError, KeyError, TypeError):
-        return
-    if place.parent == private_root():
-        shutil.rmtree(place, ignore_errors=True)
 
 
 def _report(folder: RunFolder, summary: dict[str, Any], publisher: Publisher) -> None:

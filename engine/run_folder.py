@@ -15,11 +15,23 @@ from automl_run.errors import InputError, RunExistsError
 
 from . import journal
 from .agent.folders import attempt_dir
-from .files import BEST, PROGRAM, write_whole
+from .files import BEST, ENDPOINT, PROGRAM, write_whole
+from .wire.server import private_root
 
 #: What of a job's folder makes it a model: copied to `best/`.
 _KEPT: Final = ("config", "models", "result.json")
 _MAX_RUN_ID: Final = 128
+
+
+def sweep(folder: Path) -> None:
+    """Removes the sockets of a scheduler that was killed; the caller has the run's lock, so nobody listens there."""
+    try:
+        place = Path(json.loads((folder / ENDPOINT).read_text(encoding="utf-8"))["socket"]).parent
+    except (OSError, ValueError, KeyError, TypeError):
+        return
+    if place.parent == private_root():
+        shutil.rmtree(place, ignore_errors=True)
+    (folder / ENDPOINT).unlink(missing_ok=True)
 
 
 class RunFolder:

@@ -18,8 +18,9 @@ from automl_run.engine import journal, owner, view
 from automl_run.engine.agent.processes import descendants
 from automl_run.engine.files import ENDPOINT
 from automl_run.engine.identity import boot_id, start_time
-from automl_run.engine.launchers.local import living_agents
-from automl_run.errors import RunError
+from automl_run.engine.launchers.local import end_strays_of, living_agents
+from automl_run.engine.run_folder import sweep
+from automl_run.errors import JournalError, RunError
 
 from .requests import Answer, AnyRequest, Stop
 
@@ -71,6 +72,12 @@ def stop(folder: Path, *, now: bool = False) -> list[str]:
         if not ended:
             done += _end_scheduler(folder)
     done += _end_agents(folder, now)
+    left = end_strays_of(folder)
+    if left:
+        done.append(f"processes that killed agents had left were killed: {', '.join(map(str, left))}")
+    # A run that someone goes on with meanwhile, or that cannot be written, is left as it is.
+    with contextlib.suppress(JournalError, OSError), contextlib.closing(journal.Journal.open(folder)):
+        sweep(folder)
     return done or [f"nothing of the run in {folder} is alive"]
 
 

@@ -6,6 +6,7 @@ time is over. It must stay light, and free of threads: each job is a fork of it.
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import os
 import selectors
@@ -418,4 +419,5 @@ class Agent:
         return self._exit_code or 0
 
     def _say(self, text: str) -> None:
-        print(f"{self._settings.worker}: {text}", file=sys.stderr, flush=True)
+        with contextlib.suppress(OSError):  # its log lies on the disk of the run, which may be full
+            print(f"{self._settings.worker}: {text}", file=sys.stderr, flush=True)

@@ -83,10 +83,14 @@ def _lock(name: str, how: int, folder: Path) -> int | None:
 def _open(path: Path) -> int:
     flags = os.O_CLOEXEC | os.O_NOFOLLOW
     try:
-        return os.open(path, os.O_RDWR | os.O_CREAT | flags, 0o666)
+        fd = os.open(path, os.O_RDWR | os.O_CREAT | flags, 0o666)
     except PermissionError:
         # Another user's file: to lock it, reading is enough.
         return os.open(path, os.O_RDONLY | flags)
+    with contextlib.suppress(PermissionError):
+        # Whatever the umask is: other users' jobs must be able to open it.
+        os.fchmod(fd, 0o666)
+    return fd
 
 
 def _place(folder: Path) -> Path:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import argparse
 import atexit
+import contextlib
 import faulthandler
 import json
 import os
@@ -130,16 +131,21 @@ def _failed(error: BaseException, report: ChannelReport | None) -> Ending:
     if report is not None and report.failure is not None:
         error = report.failure
     cause, message = cause_of_exception(error)
+    with contextlib.suppress(OSError, ValueError, AttributeError):  # the user closed stderr, or took it away
+        _print_failure(error, message)
+    code = error.code if isinstance(error, SystemExit) and isinstance(error.code, int) else 1
+    return Ending(cause=cause, message=message, code=code)
+
+
+def _print_failure(error: BaseException, message: str) -> None:
     # The error of a user's file or of a metric says all; what stands above it in the stack is ours.
     if isinstance(error, (InputError, JobError)) and error.__cause__ is None:
         print(f"automl-run: {message}", file=sys.stderr, flush=True)
-    else:
-        try:
-            traceback.print_exception(type(error), error, _from_user_code(error.__traceback__))
-        except Exception as unprintable:
-            print(f"automl-run: {describe(error)} (no traceback: {unprintable})", file=sys.stderr, flush=True)
-    code = error.code if isinstance(error, SystemExit) and isinstance(error.code, int) else 1
-    return Ending(cause=cause, message=message, code=code)
+        return
+    try:
+        traceback.print_exception(type(error), error, _from_user_code(error.__traceback__))
+    except Exception as unprintable:
+        print(f"automl-run: {describe(error)} (no traceback: {unprintable})", file=sys.stderr, flush=True)
 
 
 _OURS: Final = frozenset({__name__, "automl_run.engine.targets.python_function", "importlib", "importlib._bootstrap"})

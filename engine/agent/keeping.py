@@ -9,7 +9,7 @@ import signal
 import socket
 import time
 from pathlib import Path
-from typing import Final, Literal
+from typing import Final
 
 import msgspec
 
@@ -25,8 +25,8 @@ from .log_pump import LogPump
 from .measured import PEAK_MEMORY
 from .memory import INTERVAL_S, PeakMemory, sweep_shared_memory
 from .orders import Graces, Order
-from .outcome import Ending, Outcome, Seen, conclude, write_outcome
-from .processes import ChildSignals, ended_child, kill_descendants, oom_kill_count, send_signal
+from .outcome import Ending, Outcome, Reason, Seen, conclude, write_outcome
+from .processes import ChildSignals, ended_child, has_descriptors, kill_descendants, oom_kill_count, send_signal
 
 #: How long processes that were sent SIGKILL may take to end.
 KILL_TIMEOUT_S: Final = 10.0
@@ -54,7 +54,7 @@ class Keeping:
         self._job = 0
         self._code: int | None = None
         self._said = b""
-        self._reason: Literal["stop", "timeout", "stalled", "superseded", "agent_lost"] | None = None
+        self._reason: Reason | None = None
         self._stop_asked = False
         #: what is to be done next, if nothing happens before: times of the monotonic clock
         self._term_at: float | None = None
@@ -234,7 +234,11 @@ class Keeping:
             if not self._said and self._reason in (None, "stalled"):
                 self._reason = self._reason or "stop"
                 self._terminate(now)
-        return self._kill_at is not None and now >= self._kill_at
+        if self._kill_at is None or now < self._kill_at:
+            return False
+        if self._reason is None and not self._said and has_descriptors(self._job):
+            self._reason = "unheard"
+        return True
 
     def _terminate(self, now: float) -> None:
         # To the job alone: it may need its helpers for a last checkpoint, and they die with it anyway.

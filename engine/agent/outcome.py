@@ -13,6 +13,9 @@ from automl_run.engine.targets.failures import cause_of_status
 
 from .folders import RESULT_FILE
 
+#: Why a keeper ends a job. `unheard`: the job closed what its result would have come through, and runs on.
+Reason = Literal["stop", "timeout", "stalled", "superseded", "agent_lost", "unheard"]
+
 
 class Ending(msgspec.Struct, frozen=True):
     """What the job process says last, to its keeper. `cause` None: it ended well. `stopped`: because it was told to stop."""
@@ -51,7 +54,7 @@ class Seen(msgspec.Struct, frozen=True):
     """
 
     code: int | None
-    reason: Literal["stop", "timeout", "stalled", "superseded", "agent_lost"] | None = None
+    reason: Reason | None = None
     stop_asked: bool = False
     oom_kills: int = 0
     time_limit_s: float | None = None
@@ -80,6 +83,9 @@ def conclude(ending: Ending | None, seen: Seen, tail: str) -> Ending:
             return Ending(cause="preempted", message="another attempt of this job counts", code=seen.code)
         case "agent_lost":
             return Ending(cause="lost", message="the agent of this job was lost", code=seen.code)
+        case "unheard":
+            text = "it closed the descriptors that it was started with: its reports and its result cannot be heard"
+            return Ending(cause="user_error", message=text, code=seen.code)
         case None:
             cause, message = cause_of_status(seen.code, tail, seen.oom_kills)
             return Ending(cause=cause, message=message, code=seen.code)

@@ -68,6 +68,14 @@ def _children_by_scan(pid: int) -> list[int]:
     return found
 
 
+def has_descriptors(pid: int) -> bool:
+    """False for a process that is ending, or gone."""
+    try:
+        return bool(os.listdir(f"/proc/{pid}/fd"))  # noqa: PTH208
+    except OSError:
+        return False
+
+
 def descendants(pid: int, spare: Collection[int] = ()) -> list[int]:
     """All descendants of `pid`, parents first; without `spare` and theirs."""
     found: list[int] = []

@@ -25,6 +25,7 @@ from typing import Final
 from automl_run.dsl.ir import Worker
 from automl_run.engine.identity import boot_id, start_time
 
+from . import strays
 from .base import last_line
 
 AGENTS: Final = "agents"
@@ -70,17 +71,26 @@ class LocalLauncher:
 
     def start(self, worker: str, spec: Worker) -> LocalAgent:
         self._logs.mkdir(exist_ok=True)
+        if (self._logs / f"{worker}.json").exists():
+            # The agent before this one may have been killed, and its keepers with it: what they left may use this worker's GPUs.
+            end_strays_of(self._run_dir)
         # -P: a `random.py` of the user's in the current folder is no module of ours.
         command = [sys.executable, "-P", "-m", self.module, "--run", str(self._run_dir), "--worker", worker]
         command += ["--gpus", ",".join(map(str, spec.gpus)), "--threads", str(spec.threads)]
         for module in self._allow_modules:
             command += ["--allow-module", module]
         with (self._logs / f"{worker}.log").open("ab") as log:
-            child = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True)
+            child = subprocess.Popen(
+                command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True, env=self._environment
+            )
         who = {"boot_id": boot_id(), "pid": child.pid, "start": start_time(child.pid)}
         record = {**who, "gpus": list(spec.gpus), "threads": spec.threads}
         (self._logs / f"{worker}.json").write_text(json.dumps(record), encoding="utf-8")
         return LocalAgent(child.pid, os.pidfd_open(child.pid), child)
+
+    @property
+    def _environment(self) -> dict[str, str]:
+        return {**os.environ, strays.VARIABLE: str(self._run_dir.resolve())}
 
     def adopt(self, worker: str, spec: Worker) -> LocalAgent | None:
         path = self._logs / f"{worker}.json"
@@ -94,7 +104,7 @@ class LocalLauncher:
         return agent
 
     def end_survivors(self, adopted: Collection[str]) -> None:
-        """SIGTERM, and SIGKILL after 10 s."""
+        """SIGTERM, and SIGKILL after 10 s; then what agents that were killed have left."""
         left: list[LocalAgent] = []
         for path in sorted(self._logs.glob("*.json")):
             found = None if path.stem in adopted else _find(path)
@@ -107,9 +117,20 @@ class LocalLauncher:
                 agent.signal(signal.SIGKILL)
                 agent.wait(_GRACE_S)
             agent.close()
+        end_strays_of(self._run_dir)
 
     def log_tail(self, worker: str) -> str:
         return last_line(self._logs / f"{worker}.log")
+
+
+def end_strays_of(run_dir: Path) -> list[int]:
+    """Kills what agents that are gone have left alive; the numbers of these processes."""
+    living = living_agents(run_dir)
+    try:
+        return strays.end_strays(run_dir.resolve(), [agent.pid for agent in living.values()])
+    finally:
+        for agent in living.values():
+            agent.close()
 
 
 def living_agents(run_dir: Path) -> dict[str, LocalAgent]:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterator
+import sys
+from collections.abc import Iterable, Iterator
 from importlib.machinery import PathFinder
 from pathlib import Path
 from typing import Final
@@ -41,6 +42,8 @@ def libraries(spec: Spec | None, base_dir: Path) -> tuple[str, ...]:
 
 def _of_module(module: str, base_dir: Path) -> tuple[str, ...]:
     """What the user's module imports, and what those of its imports that lie in `base_dir` do."""
+    if _hides_another(module, base_dir):
+        return ()
     found: dict[str, None] = {}
     waiting, done = [module], set[str]()
     while waiting and len(done) < _MAX_FILES:
@@ -56,11 +59,24 @@ def _of_module(module: str, base_dir: Path) -> tuple[str, ...]:
         if _sets_environment(tree):
             return ()
         for imported in _imports(tree, name):
+            if _hides_another(imported, base_dir):
+                return ()
             if imported.partition(".")[0] in KNOWN:
                 found[imported] = None
             else:
                 waiting.append(imported)
     return tuple(found)
+
+
+def _hides_another(module: str, base_dir: Path) -> bool:
+    """Whether `base_dir` has its own version of an installed package: a warm server would have imported the installed one."""
+    top = module.partition(".")[0]
+    if top in sys.stdlib_module_names:
+        return False
+    mine, other = PathFinder.find_spec(top, [str(base_dir)]), PathFinder.find_spec(top)
+    if mine is None or other is None or mine.origin is None or other.origin is None:
+        return False
+    return Path(mine.origin).resolve() != Path(other.origin).resolve()
 
 
 def _source(module: str, base_dir: Path) -> Path | None:
@@ -92,11 +108,27 @@ def _imports(tree: ast.Module, module: str) -> Iterator[str]:
 
 def _sets_environment(tree: ast.Module) -> bool:
     """Whether the module touches the environment when it is imported: a library that it imports after that may read it."""
-    for statement in tree.body:
-        if isinstance(statement, (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)):
-            continue
-        for node in ast.walk(statement):
+    functions = {each.name: each for each in tree.body if isinstance(each, (ast.FunctionDef, ast.AsyncFunctionDef))}
+    called: set[str] = set()
+    waiting: list[Iterable[ast.AST]] = [tree.body]
+    while waiting:
+        for node in _executed(waiting.pop()):
             name = node.id if isinstance(node, ast.Name) else node.attr if isinstance(node, ast.Attribute) else ""
             if name in ("environ", "putenv"):
                 return True
+            if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id in functions.keys() - called:
+                called.add(node.func.id)
+                waiting.append(functions[node.func.id].body)
     return False
+
+
+def _executed(nodes: Iterable[ast.AST]) -> Iterator[ast.AST]:
+    """`nodes` and what is in them, without the bodies of functions, and without what a module does as a program only."""
+    for node in nodes:
+        if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda)):
+            continue
+        if isinstance(node, ast.If) and any(isinstance(part, ast.Name) and part.id == "__name__" for part in ast.walk(node.test)):
+            yield from _executed(node.orelse)
+            continue
+        yield node
+        yield from _executed(ast.iter_child_nodes(node))

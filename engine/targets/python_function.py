@@ -87,8 +87,21 @@ class PythonTarget:
                 places = list(spec.submodule_search_locations or []) if spec else [str(self.base_dir), "where Python looks"]
                 raise InputError(f"Python: there is no module `{name}` in {' or '.join(places)}")
             spec = found
+            if index == 0 and part in sys.stdlib_module_names and (mine := self._hidden()) is not None:
+                raise InputError(
+                    f"Python: {mine} has the name of one of Python's own modules, which are loaded before it: rename it"
+                )
         assert spec is not None
         return spec
+
+    def _hidden(self) -> Path | None:
+        """The file in `base_dir` in whose place another module of the same name is loaded."""
+        top = self.module.partition(".")[0]
+        mine, loaded = PathFinder.find_spec(top, [str(self.base_dir)]), sys.modules.get(top)
+        if mine is None or mine.origin is None or loaded is None:
+            return None
+        origin = loaded.__spec__.origin if loaded.__spec__ is not None else getattr(loaded, "__file__", None)
+        return None if origin and Path(origin).resolve() == Path(mine.origin).resolve() else Path(mine.origin)
 
     def render(self, config: dict[str, Resolved]) -> dict[str, Value]:
         if self._takes is not None:
@@ -102,6 +115,8 @@ class PythonTarget:
             sys.path.insert(0, base)
         importlib.invalidate_caches()
         function: object = importlib.import_module(self.module)
+        if (hidden := self._hidden()) is not None:
+            raise InputError(f"Python: {hidden} has the name of a module that is loaded before it: rename it")
         for name in self.function.split("."):
             try:
                 function = getattr(function, name)

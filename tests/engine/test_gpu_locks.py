@@ -78,6 +78,17 @@ def test_a_child_that_inherits_a_lock_keeps_it(tmp_path: Path) -> None:
     release(again)
 
 
+def test_other_users_can_open_a_lock_whatever_the_umask_was(tmp_path: Path) -> None:
+    before = os.umask(0o077)
+    try:
+        held = acquire(["gpu0"], tmp_path)
+    finally:
+        os.umask(before)
+    assert held is not None
+    release(held)
+    assert (tmp_path / "gpu0.lock").stat().st_mode & 0o777 == 0o666
+
+
 def test_a_file_that_was_removed_meanwhile_is_made_again(tmp_path: Path) -> None:
     held = acquire(["a"], tmp_path)
     assert held is not None

@@ -24,6 +24,7 @@ from automl_run.engine.core.state import durable
 from automl_run.engine.run import read_run, resume_study, run_study
 from automl_run.engine.testing.in_process import Report
 from automl_run.engine.wire import messages as wire
+from automl_run.engine.wire.server import listen, private_folder
 from automl_run.errors import RunError
 
 TWO = ("W1", "W2")
@@ -184,6 +185,17 @@ def test_a_stopped_run_is_resumed(tmp_path: Path) -> None:
     assert console.stop(folder) == [f"nothing of the run in {folder} is alive"]
     again = resume_study(folder, threads(lambda assign, report: {"dice": 0.2}))
     assert [one["state"] for one in again.summary["jobs"]] == ["done"] * 4
+
+
+def test_a_stop_removes_the_sockets_of_a_scheduler_that_was_killed(tmp_path: Path) -> None:
+    folder = run_study(study(tmp_path), threads(lambda assign, report: {"dice": 0.1})).folder
+    place = private_folder()
+    endpoint = {"socket": str(place / "agents.sock"), "view": str(place / "view.sock"), "epoch": 1}
+    (folder / "endpoint.json").write_text(json.dumps(endpoint))
+    with listen(place / "view.sock"):
+        console.stop(folder)
+    assert not place.exists()
+    assert not (folder / "endpoint.json").exists()
 
 
 def test_strangers_at_the_second_socket_do_not_disturb(tmp_path: Path) -> None:

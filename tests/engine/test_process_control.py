@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import errno
 import os
+import sys
 from collections.abc import Mapping
 from pathlib import Path
 from types import SimpleNamespace
@@ -105,6 +107,18 @@ def test_gpus_of_what_cannot_be_ended_are_in_quarantine(
         agent._assign(wire.Assign("W1_2_J2", 1, target, {}, "params.json", {}, 1, ("dice",)))
         assert isinstance(sent[-1], wire.Failed)
         assert sent[-1].cause == "lost"
+
+
+def test_an_agent_whose_log_cannot_be_written_goes_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(_text: str) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    agent = Agent(Settings(tmp_path, "W1", (0,), 1, tmp_path, {}, gpu_ids=("gpu0",)), Effects())
+    sent: list[wire.FromAgent] = []
+    monkeypatch.setattr(agent._uplink, "send", sent.append)
+    monkeypatch.setattr(sys, "stderr", SimpleNamespace(write=full, flush=lambda: None))
+    agent._report_survivors("W1_1_J1", (4711,))
+    assert len(sent) == 1
 
 
 def test_children_that_nobody_knows_of_are_buried(monkeypatch: pytest.MonkeyPatch) -> None:

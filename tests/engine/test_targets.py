@@ -8,6 +8,7 @@ import re
 import signal
 import sys
 from pathlib import Path
+from types import ModuleType
 
 import pytest
 
@@ -115,6 +116,21 @@ def test_check_finds_a_function_without_importing(package: Path, name: str) -> N
 def test_check_says_what_is_missing(package: Path, name: str, message: str) -> None:
     with pytest.raises(InputError, match=message):
         PythonTarget(name, package).check()
+
+
+def test_a_file_with_the_name_of_a_module_that_is_loaded_already_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its import would give the other module."""
+    (tmp_path / "random.py").write_text("def fit(params): return 0.5\n")
+    with pytest.raises(InputError, match=r"random.py has the name of one of Python's own modules"):
+        PythonTarget("random:fit", tmp_path).check()
+    (tmp_path / "twice_here.py").write_text("def fit(params): return 0.5\n")
+    monkeypatch.setattr(sys, "path", list(sys.path))
+    monkeypatch.setitem(sys.modules, "twice_here", ModuleType("twice_here"))
+    PythonTarget("twice_here:fit", tmp_path).check()
+    with pytest.raises(InputError, match=r"twice_here.py has the name of a module that is loaded before it"):
+        PythonTarget("twice_here:fit", tmp_path).run(job(tmp_path, {}, Recorder(tmp_path)))
 
 
 def test_components_become_plain_data(tmp_path: Path) -> None:

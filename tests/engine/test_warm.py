@@ -121,7 +121,7 @@ def test_it_ends_with_its_agent() -> None:
 )
 def test_unfit_after_its_imports(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, source: str, reason: str) -> None:
     (tmp_path / "library_here.py").write_text(source)
-    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
     warm = started("library_here")
     assert (warm.ready, warm.reason) == (False, reason)
     warm.close()
@@ -131,7 +131,7 @@ def test_unfit_later(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, subreaper:
     """Whatever happens in it after its start is looked at before each fork."""
     late = f"import signal, threading\nsignal.signal(signal.SIGUSR1, lambda *_: {THREAD})"
     (tmp_path / "library_here.py").write_text(late)
-    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
     warm = started("library_here")
     assert warm.ready
     os.kill(warm.pid, signal.SIGUSR1)
@@ -200,6 +200,10 @@ def test_its_environment_starts_no_threads_and_shows_no_gpu() -> None:
         ("from package import part", {"pandas"}),
         ("from package.part import x", {"pandas"}),
         ("import os\nos.environ['OMP_NUM_THREADS'] = '2'\nimport torch", set()),
+        ("import os\ndef up():\n    os.environ['OMP_NUM_THREADS'] = '2'\nup()\nimport torch", set()),
+        ("import os\nclass Up:\n    os.environ['OMP_NUM_THREADS'] = '2'\nimport torch", set()),
+        ("import torch, os\ndef up():\n    os.environ['A'] = '2'\nif __name__ == '__main__':\n    up()", {"torch"}),
+        ("import torch, os\ndef train(params):\n    os.environ['A'] = '2'", {"torch"}),
         ("import json", set()),
         ("this is no Python", set()),
     ],
@@ -211,6 +215,27 @@ def test_libraries_of_a_function(tmp_path: Path, source: str, found: set[str]) -
     (tmp_path / "package" / "__init__.py").write_text("")
     (tmp_path / "package" / "part.py").write_text("import pandas")
     assert set(libraries(ir.Spec("Python", {"function": "mine:train"}), tmp_path)) == found
+
+
+@pytest.mark.parametrize("source", ["import numpy, monai", "from monai.networks import nets", "import helper"])
+def test_a_projects_own_version_of_a_library_is_the_jobs_to_import(tmp_path: Path, source: str) -> None:
+    (tmp_path / "mine.py").write_text(source)
+    (tmp_path / "helper.py").write_text("import monai")
+    (tmp_path / "torch").mkdir()  # of models, not of modules
+    assert libraries(ir.Spec("Python", {"function": "mine:train"}), tmp_path) != ()
+    (tmp_path / "monai").mkdir()
+    (tmp_path / "monai" / "__init__.py").write_text("")
+    assert libraries(ir.Spec("Python", {"function": "mine:train"}), tmp_path) == ()
+
+
+def test_files_named_as_modules_of_pythons_own_are_no_agents_business(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("random", "secrets", "msgspec"):
+        (tmp_path / f"{name}.py").write_text("raise SystemError('a file of the user in the place of a module')")
+    program = study(tmp_path)
+    monkeypatch.chdir(tmp_path)
+    result = run_study(program, RunOptions(out=tmp_path / "runs", run_id="a"))
+    assert [job["state"] for job in result.summary["jobs"]] == ["done"] * 3
+    assert (result.folder / "agents" / "W1.log").read_text() == ""
 
 
 @pytest.mark.parametrize(
