@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import atexit
 import ctypes
+import os
 import shutil
 import subprocess
 import tempfile
@@ -50,14 +52,21 @@ extern "C" void convert(const float* from, IMAGE_OUT* to, float* back, int count
 """
 
 COMPILER = shutil.which("g++") or shutil.which("clang++")
-_folder = tempfile.TemporaryDirectory(prefix="gpu_host_")
+_FOLDER = Path(tempfile.mkdtemp(prefix="gpu_host_"))
+
+
+@atexit.register
+def _remove(owner: int = os.getpid()) -> None:
+    """Not at the end of a fork, which other tests make of this process."""
+    if os.getpid() == owner:
+        shutil.rmtree(_FOLDER, ignore_errors=True)
 
 
 @cache
 def library(variant: Variant) -> ctypes.CDLL:
     """Traps on undefined behaviour: an overflow, a shift too far, an address out of line."""
     assert COMPILER is not None
-    stem = Path(_folder.name) / "_".join(variant)
+    stem = _FOLDER / "_".join(variant)
     stem.with_suffix(".cpp").write_text(read_source(kernel=False) + _DRIVER, encoding="utf-8")
     checks = "-fsanitize=undefined", "-fsanitize-undefined-trap-on-error", "-Wall", "-Wextra", "-Werror", "-Wno-unknown-pragmas"
     command = [COMPILER, "-std=c++17", "-O1", "-fPIC", "-shared", *checks, *variant.options]
