@@ -17,6 +17,7 @@ Missed = Mapping[tuple[object, str], int]
 
 def describe(nodes: Sequence[Node], lazy: bool | None, noise: str, missed: Missed) -> str:
     rows = [("step", "pass", "what happens"), *_rows(nodes, "", lazy, noise, missed, _Passes())]
+    rows += [("lazy operations", "", _left(count, reason)) for (step, reason), count in missed.items() if step is None]
     widths = [max(len(row[i]) for row in rows) for i in range(3)]
     lines = ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows]
     return "\n".join([lines[0], "-" * max(map(len, lines)), *lines[1:]])
@@ -43,7 +44,11 @@ def _rows(
                 yield "", "", "fast noise: after the first field, fields and their strengths agree with MONAI's in distribution"
         for (step, reason), count in missed.items():
             if step is node:
-                yield "", "", f"so far left to MONAI {count} times: {reason}"
+                yield "", "", _left(count, reason)
+
+
+def _left(count: int, reason: str) -> str:
+    return f"so far left to MONAI {count} times: {reason}"
 
 
 @dataclass(slots=True)

@@ -14,7 +14,7 @@ from monai.data.meta_tensor import MetaTensor
 from monai.data.utils import to_affine_nd
 from monai.transforms.lazy.functional import apply_pending
 from monai.transforms.lazy.utils import kwargs_from_pending, requires_interp
-from monai.utils import LazyAttr, MetaKeys
+from monai.utils import LazyAttr
 
 from ..cpu.window import Axis, Window
 from .call import Call
@@ -31,6 +31,7 @@ def carry_out(data: Any, overrides: Mapping[Any, Any] | None, call: Call) -> Any
         if not waiting:
             return data
         data = dict(data)
+        call.step = None  # what is left to MONAI here belongs to no single step
         for key in waiting:
             data[key] = _image(data[key], dict((overrides or {}).get(key) or {}), call)
         return data
@@ -57,9 +58,6 @@ def _image(image: MetaTensor, overrides: dict[str, Any], call: Call) -> Any:
         if why is not None:
             call.miss(why)
             return apply_pending(_again(bare, pending), overrides=overrides)[0]
-    elif track.meta is not None and MetaKeys.AFFINE in track.meta:
-        # Voxels that are only moved: MONAI then keeps as many axes in the affine as the image has.
-        track.meta[MetaKeys.AFFINE] = to_affine_nd(track.ndim - 1, track.meta[MetaKeys.AFFINE])
     track.geometry, track.dtype = geometry, torch.float32
     track.applied += pending
     return track

@@ -6,7 +6,8 @@ from typing import Any
 
 import monai.transforms as mt
 import pytest
-from pipeline_parity import assert_parity, sample
+import torch
+from pipeline_parity import assert_parity, sample, volume
 
 KEYS = ["image", "label"]
 NEAREST = {"label": {"mode": "nearest", "padding_mode": "zeros"}}
@@ -52,6 +53,14 @@ def test_lazy_crops_that_look_at_the_label() -> None:
         inverse=False,
         untouched=False,
     )
+
+
+@pytest.mark.parametrize("dtype", [torch.float64, torch.float16, torch.int64])
+def test_lazy_interpolation_of_what_the_kernels_do_not_interpolate(dtype: torch.dtype) -> None:
+    data = [{"image": volume((9, 11, 10), seed, dtype, top=90.0), "label": volume((9, 11, 10), seed)} for seed in range(4)]
+    steps = [*moves()[:2], affine(), mt.RandShiftIntensityd("image", 0.1, prob=0.7)]
+    fused = assert_parity(mt.Compose(steps, lazy=True), data, tolerance=1e-4, inverse=False, untouched=False)
+    assert f"interpolates {dtype}" in fused.explain()
 
 
 def test_lazy_inverse() -> None:
