@@ -1,8 +1,7 @@
-"""Padding of single images: with a constant by one copy of ours, in every other way by MONAI's function."""
+"""Padding of single images: voxels by MONAI's function, which is quicker than a copy of ours; only its bookkeeping is shortened."""
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from typing import cast
 
@@ -10,8 +9,6 @@ import monai.transforms as mt
 import torch
 from monai.transforms.croppad.functional import pad_nd
 
-from ..cpu.axis_permutation import can_permute, permute
-from ..cpu.window import Window
 from ..tracking import affine_rank, plain_voxels, recorded, tracked, translation
 
 Widths = Sequence[Sequence[int]]
@@ -43,36 +40,12 @@ class Pad(mt.Pad):
         arguments = {**self.kwargs, **kwargs}
         return recorded(
             img,
-            _padded(voxels, pairs, how, arguments),
+            cast(torch.Tensor, pad_nd(voxels, pairs, how, **arguments)),
             affine=translation(rank, [-before for before, _ in pairs[1:]]),
             extra_info={"padded": widths, "mode": f"{how}"},
             orig_size=size,
             transform_info=self.get_transform_info(),
         )
-
-
-def _padded(voxels: torch.Tensor, pairs: list[tuple[int, int]], mode: str, arguments: dict[str, object]) -> torch.Tensor:
-    """`voxels` (C, ...) with `pairs` of rows before and after each axis, the channels included."""
-    fill = _constant(voxels.dtype, arguments) if mode == "constant" else None
-    before, after = [pair[0] for pair in pairs[1:]], [pair[1] for pair in pairs[1:]]
-    if fill is None or any(pairs[0]) or min(*before, *after) < 0 or not can_permute(voxels):
-        return cast(torch.Tensor, pad_nd(voxels, pairs, mode, **arguments))
-    return permute(voxels, Window.whole(voxels.shape[1:]).pad(before, after), fill=fill)
-
-
-def _constant(dtype: torch.dtype, arguments: dict[str, object]) -> float | None:
-    """The padding's value, None where the arguments say something else or the dtype cannot hold it."""
-    if not arguments.keys() <= {"value", "constant_values"} or len(arguments) > 1:
-        return None
-    value = next(iter(arguments.values()), 0)
-    if not isinstance(value, int | float):
-        return None
-    if dtype.is_floating_point:
-        return float(value)
-    if dtype == torch.bool or not math.isfinite(value) or value != int(value):
-        return 0.0 if value == 0 else None
-    limits = torch.iinfo(dtype)
-    return float(value) if max(limits.min, -(2**53)) <= value <= min(limits.max, 2**53) else None
 
 
 class SpatialPad(mt.SpatialPad, Pad):

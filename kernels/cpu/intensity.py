@@ -22,7 +22,8 @@ from .elementary import exp2, log2
 from .noise import add_counter_normal, fold_seed
 
 _F = np.float32
-SMALLEST_SLAB = 1 << 16  # voxels
+#: Voxels. A helper may start on the caller's core and wait there for a millisecond: below this two threads were slower than one.
+SMALLEST_SLAB = 1 << 20
 _BLOCK = 4096  # voxels that go through all steps of a pass while the first cache holds them
 
 
