@@ -11,6 +11,7 @@ only earlier ones; `lo < hi`, `log` implies `lo > 0`; a choice has at least one 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import cached_property
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 import msgspec
@@ -349,7 +350,7 @@ class Study(msgspec.Struct, frozen=True):
     disk_reserve: int | None = None
 
 
-class Program(msgspec.Struct, frozen=True):
+class Program(msgspec.Struct, frozen=True, dict=True):
     """A whole search. `variables`: what `{x}` means, --set and environment.json included, first-level keys excluded.
 
     `base_dir`: the folder that relative paths of the target are taken from. `files`: what was read, in order.
@@ -368,10 +369,11 @@ class Program(msgspec.Struct, frozen=True):
 
     def param(self, id: ParamId) -> Param:
         """The parameter called `id`; KeyError if there is none."""
-        for param in self.params:
-            if param.id == id:
-                return param
-        raise KeyError(id)
+        return self._by_id[id]
+
+    @cached_property
+    def _by_id(self) -> dict[ParamId, Param]:
+        return {param.id: param for param in self.params}
 
     # -- for programs that embed this one; the work is done in `sampling.py`, `embed.py` and `configspace.py`, loaded when needed --
 
