@@ -62,7 +62,7 @@ class Ahead:
 
 
 def _first_draw(track: Track) -> Draw | None:
-    """The field that sampled voxels are added to: it may be drawn into their place (see `settle.kernel_steps`)."""
+    """The field that sampled voxels are added to: it may be drawn into their place (see `points.kernel_steps`)."""
     if track.solid is not None or not track.linear or track.geometry.warp is None or not track.points:
         return None
     first = track.points[0]

@@ -8,7 +8,7 @@ import torch
 
 from .. import cpu, gpu
 from ..gpu.table import IMAGES
-from .points import Contrast, Limit, Noise, Point, Scale
+from .points import kernel_steps
 from .track import Track
 
 #: Tracks of one geometry, and where each of them goes if that is known.
@@ -39,7 +39,7 @@ def write_on_device(groups: Sequence[Group]) -> list[list[torch.Tensor]]:
                 drawn = torch.float32 if linear and matrix is not None else source.dtype
                 draft, points = torch.empty(shape, dtype=drawn, device=source.device), []
                 later.append((track, draft, target))
-            steps = _steps(points, source.device)
+            steps = kernel_steps(points, None, source.device)
             parts.append(cpu.Part(source, draft, linear, track.border, track.fill, steps))
             targets.append(target)
         samples.append(gpu.Sample(tuple(parts), geometry.window, matrix))
@@ -48,26 +48,6 @@ def write_on_device(groups: Sequence[Group]) -> list[list[torch.Tensor]]:
     for track, draft, target in later:
         target.copy_(draft)
         if track.points:
-            part = cpu.Part(target.clone(), target, steps=_steps(track.points, target.device))
+            part = cpu.Part(target.clone(), target, steps=kernel_steps(track.points, None, target.device))
             gpu.run_batch([gpu.Sample((part,), cpu.Window.whole(target.shape[1:]))])
     return written
-
-
-def _steps(points: Sequence[Point], device: torch.device) -> tuple[cpu.Step, ...]:
-    """For the kernel. Exact noise is drawn on the CPU, in its order, and brought over."""
-    steps: list[cpu.Step] = []
-    for point in points:
-        match point:
-            case Scale():
-                steps.append(cpu.Linear(point.scale, point.shift))
-            case Limit():
-                steps.append(cpu.Clip(point.low, point.high))
-            case Contrast():
-                steps.append(cpu.Gamma(point.gamma))
-            case Noise():
-                draw = point.draw
-                if draw.seed is not None:
-                    steps.append(cpu.CounterNoise(draw.seed, draw.mean, draw.std))
-                else:
-                    steps.append(cpu.Field(draw.field().to(device)))
-    return tuple(steps)

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
 
+from .. import cpu
 from .noise import Draw
 
 
@@ -75,3 +77,27 @@ def apply_plainly(values: torch.Tensor, points: list[Point]) -> torch.Tensor:
             case Noise():
                 values = values + point.draw.field()
     return values
+
+
+def kernel_steps(points: Sequence[Point], target: torch.Tensor | None, device: torch.device | None = None) -> tuple[cpu.Step, ...]:
+    """For the kernels. The field of a first noise is drawn into `target` itself, which is where they like it best.
+
+    Exact noise is drawn on the CPU, in its order, and brought to `device`, if given.
+    """
+    steps: list[cpu.Step] = []
+    for i, point in enumerate(points):
+        match point:
+            case Scale():
+                steps.append(cpu.Linear(point.scale, point.shift))
+            case Limit():
+                steps.append(cpu.Clip(point.low, point.high))
+            case Contrast():
+                steps.append(cpu.Gamma(point.gamma))
+            case Noise():
+                draw = point.draw
+                if draw.seed is not None:
+                    steps.append(cpu.CounterNoise(draw.seed, draw.mean, draw.std))
+                else:
+                    field = draw.field(target if i == 0 and not draw.shared else None)
+                    steps.append(cpu.Field(field if device is None else field.to(device)))
+    return tuple(steps)

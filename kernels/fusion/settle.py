@@ -9,7 +9,7 @@ import torch
 from .. import cpu
 from ..cpu.arrays import CONVERTED
 from . import device
-from .points import Contrast, Limit, Noise, Point, Scale, apply_plainly
+from .points import apply_plainly, kernel_steps
 from .track import Track
 
 _SMALL = 1 << 14  # voxels; below, torch's own arithmetic is as fast as calling a kernel
@@ -101,23 +101,3 @@ def _pad(part: cpu.Part, window: cpu.Window, threads: int | None) -> None:
     part.out[to].copy_(part.source[source])
     if part.steps:
         cpu.apply_steps(part.out, part.steps, out=part.out, threads=threads)
-
-
-def kernel_steps(points: Sequence[Point], target: torch.Tensor | None) -> tuple[cpu.Step, ...]:
-    """For the kernels. The field of a first noise is drawn into `target` itself, which is where they like it best."""
-    steps: list[cpu.Step] = []
-    for i, point in enumerate(points):
-        match point:
-            case Scale():
-                steps.append(cpu.Linear(point.scale, point.shift))
-            case Limit():
-                steps.append(cpu.Clip(point.low, point.high))
-            case Contrast():
-                steps.append(cpu.Gamma(point.gamma))
-            case Noise():
-                draw = point.draw
-                if draw.seed is not None:
-                    steps.append(cpu.CounterNoise(draw.seed, draw.mean, draw.std))
-                else:
-                    steps.append(cpu.Field(draw.field(target if i == 0 and not draw.shared else None)))
-    return tuple(steps)

@@ -10,6 +10,7 @@ import heapq
 import itertools
 import random
 import selectors
+from abc import ABC, abstractmethod
 from collections import Counter
 from collections.abc import Callable, Mapping
 from typing import Any, Protocol
@@ -33,7 +34,7 @@ class Pollable(Protocol):
     def writable(self) -> bool: ...
 
 
-class Actor:
+class Actor(ABC):
     """A process. `turn` is called when something is ready or `wake_at` has come."""
 
     def __init__(self, world: World, name: str) -> None:
@@ -43,11 +44,11 @@ class Actor:
         self.paused_until = 0.0
         self.selectors: list[SimSelector] = []
 
-    def turn(self) -> None:
-        raise NotImplementedError
+    @abstractmethod
+    def turn(self) -> None: ...
 
-    def wake_at(self) -> float | None:
-        raise NotImplementedError
+    @abstractmethod
+    def wake_at(self) -> float | None: ...
 
     def ready(self) -> bool:
         if not self.alive or self.busy or self.paused_until > self.world.now:
