@@ -1,0 +1,181 @@
+"""What can be known of a data list's volumes before anything trains: files that are not there, headers that do not fit.
+
+Only headers are read, of NIfTI files, and only for a bounded time: a list of thousands on a slow disk must not hold a study up.
+Of a file in another format, and of a folder (a DICOM series), it is known that it exists. Imports neither torch nor MONAI.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final, Literal
+
+#: How long headers are read, whatever the length of the list.
+TIME_LIMIT_S: Final = 5.0
+#: The volume, and what must be on its grid.
+KEYS: Final = ("image", "label")
+_ENDS: Final = (".nii", ".nii.gz", ".hdr", ".img")
+_SPATIAL: Final = 3
+_NAMED: Final = 3
+
+Shape = tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Fault:
+    """What is wrong with the file at `path`, which item number `index` names under `key`."""
+
+    kind: Literal["missing", "unreadable", "shape"]
+    index: int
+    key: str
+    path: Path
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
+class Findings:
+    """`faults`: one per file, in the order of the list. `unread`: items whose headers there was no time for."""
+
+    faults: tuple[Fault, ...]
+    files: int
+    unread: int = 0
+
+
+def check_volumes(
+    items: Sequence[Mapping[str, object]],
+    keys: Sequence[str] = KEYS,
+    *,
+    base: Path | None = None,
+    limit_s: float = TIME_LIMIT_S,
+    clock: Callable[[], float] = time.monotonic,
+) -> Findings:
+    """Every missing file of `items`; where none is, headers that cannot be read, and volumes on another grid than `keys[0]`'s.
+
+    An item holds a path or a list of paths (channels) under a key; other values are not looked at. `base`: what paths are relative
+    to. Items are taken in an order that spreads over the list, so that what there is time for is no mere beginning.
+    """
+    files = {file: (index, key) for index, key, file in reversed(list(_files(items, keys, base)))}
+    missing = [Fault("missing", *files[file], file, "there is no such file") for file in reversed(files) if not _exists(file)]
+    if missing:
+        return Findings(tuple(missing), len(files))
+    shapes: dict[Path, Shape | str | None] = {}
+    found: dict[Path, Fault] = {}
+    end = clock() + limit_s
+    for done, index in enumerate(_spread(len(items))):
+        if clock() >= end:
+            return Findings(_in_order(found), len(files), len(items) - done)
+        for fault in _item(items[index], index, keys, base, shapes):
+            found.setdefault(fault.path, fault)
+    return Findings(_in_order(found), len(files))
+
+
+def told(findings: Findings, named_by: str) -> str:
+    """All faults of the first one's kind in a sentence or two: all counted, the first few named. "" where there are none.
+
+    `named_by` says what names the files: "`training` of /data/list.json".
+    """
+    if not findings.faults:
+        return ""
+    kind = findings.faults[0].kind
+    alike = [fault for fault in findings.faults if fault.kind == kind]
+    count = f"{len(alike)} of the {findings.files} files" if findings.files > 1 else "the file"
+    verb = "are" if len(alike) > 1 else "is"
+    what = {
+        "missing": f"{count} named by {named_by} {verb} not there",
+        "unreadable": f"{count} named by {named_by} cannot be read",
+        "shape": f"{count} named by {named_by} {'have' if len(alike) > 1 else 'has'} another shape than the image",
+    }[kind]
+    named = [
+        f"  [{fault.index}].{fault.key}: {fault.path}" + ("" if kind == "missing" else f": {fault.message}")
+        for fault in alike[:_NAMED]
+    ]
+    more = [f"  and {len(alike) - _NAMED} more"] if len(alike) > _NAMED else []
+    return "\n".join([f"{what}:", *named, *more])
+
+
+def _files(items: Iterable[Mapping[str, object]], keys: Sequence[str], base: Path | None) -> Iterator[tuple[int, str, Path]]:
+    for index, item in enumerate(items):
+        for key in keys:
+            for file in _paths(item.get(key), base):
+                yield index, key, file
+
+
+def _paths(value: object, base: Path | None) -> Iterator[Path]:
+    if isinstance(value, (str, Path)) and str(value):
+        yield Path(value) if base is None else base / value
+    elif isinstance(value, list):
+        for one in value:
+            yield from _paths(one, base)
+
+
+def _exists(path: Path) -> bool:
+    try:
+        return path.exists()
+    except (OSError, ValueError):  # a name that no file can have
+        return False
+
+
+def _spread(count: int) -> Iterator[int]:
+    """0..count-1, first every 64th, then those between."""
+    stride = 64
+    for start in sorted(range(stride), key=lambda offset: int(f"{offset:06b}"[::-1], 2)):
+        yield from range(start, count, stride)
+
+
+def _in_order(found: Mapping[Path, Fault]) -> tuple[Fault, ...]:
+    return tuple(sorted(found.values(), key=lambda fault: fault.index))
+
+
+def _item(
+    item: Mapping[str, object], index: int, keys: Sequence[str], base: Path | None, shapes: dict[Path, Shape | str | None]
+) -> Iterator[Fault]:
+    reference: tuple[Path, Shape] | None = None
+    for key in keys:
+        for file in _paths(item.get(key), base):
+            if file not in shapes:
+                shapes[file] = _shape(file)
+            shape = shapes[file]
+            if isinstance(shape, str):
+                yield Fault("unreadable", index, key, file, shape)
+            elif shape is None:
+                continue
+            elif reference is None:
+                # What has a shape to compare is a volume under the first key only.
+                if key == keys[0]:
+                    reference = file, shape
+            elif _grid(shape) != _grid(reference[1]):
+                text = f"it has {_shown(shape)} voxels, {reference[0].name} has {_shown(reference[1])}"
+                yield Fault("shape", index, key, file, text)
+
+
+def _shape(path: Path) -> Shape | str | None:
+    """The shape that the header says; a text where it cannot be read; None for a file of another format."""
+    if not path.name.lower().endswith(_ENDS) or path.is_dir():
+        return None
+    import nibabel
+
+    try:
+        return tuple(int(extent) for extent in nibabel.load(path).shape)
+    except Exception as error:  # whatever a damaged header makes of it
+        return "it is empty" if _is_empty(path) else f"it is no NIfTI file ({type(error).__name__}: {error})"
+
+
+def _is_empty(path: Path) -> bool:
+    try:
+        return path.stat().st_size == 0
+    except OSError:
+        return False
+
+
+def _grid(shape: Shape) -> Shape:
+    """The spatial extents: channels come after them in NIfTI, and an extent of 1 at the end is none."""
+    spatial = list(shape[:_SPATIAL])
+    while len(spatial) > 1 and spatial[-1] == 1:
+        spatial.pop()
+    return tuple(spatial)
+
+
+def _shown(shape: Shape) -> str:
+    return " x ".join(map(str, shape[:_SPATIAL]))
