@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from automl_run.dsl.evaluate import Resolved
 from automl_run.dsl.ir import Value
@@ -35,7 +35,8 @@ class Job:
     `dir`: the job's folder, `W1_1_J3`, which exists and holds `config/`. `config`: what `Target.render` made. `params`: target
     path -> value, for logs. `seed`: of this job, from the study's seed and the recommendation. `threads`: CPU threads to train
     with. `objectives`: metric names the study is about. `measured`: built-in metrics that it reads too, to be returned or reported
-    by a target that can measure them. CUDA_VISIBLE_DEVICES is set already; `gpus` are the ids, for logs.
+    by a target that can measure them. CUDA_VISIBLE_DEVICES is set already; `gpus` are the ids, for logs. `rank` of `ranks`: which
+    of the job's training processes this is; only a `DistributedTarget` has several.
     """
 
     name: str
@@ -48,6 +49,8 @@ class Job:
     objectives: tuple[str, ...]
     report: Report
     measured: tuple[str, ...] = ()
+    rank: int = 0
+    ranks: int = 1
 
 
 #: What a job ends with: the metrics that count, or None: the best value reported for each objective counts.
@@ -71,4 +74,16 @@ class Target(Protocol):
 
         JobError names its cause; MemoryError is `oom_host`; anything else is `user_error`.
         """
+        ...
+
+
+@runtime_checkable
+class DistributedTarget(Protocol):
+    """A target whose `run` can be one of several processes of a job, `Job.rank` of `Job.ranks`, started by torchrun.
+
+    The first rank's reports and result count; the others' reports go nowhere.
+    """
+
+    def ranks(self, config: Mapping[str, Value], gpus: int) -> int:
+        """How many processes a job of this rendered configuration trains with, on a worker of so many GPUs; at least 1."""
         ...

@@ -8,8 +8,7 @@ lookup.py      a name -> the class                  | these import torch and MON
 build.py       JSON -> objects                      |
 activation.py  who applies the final activation     |
 networks.py    networks that MONAI has not          |
-train.py       seeds, device, the loop, reports     |
-measure.py     weights counted, inference timed    |
+train.py       builds, and trains in a `training.Session` |
 evaluate.py    weights -> metrics on any list       |
 """
 

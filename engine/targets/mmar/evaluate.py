@@ -9,10 +9,10 @@ from typing import Any
 import torch
 
 from automl_run.dsl.ir import Value
+from automl_run.engine.targets.training.session import number
 from automl_run.errors import InputError, JobError
 
 from .build import Build
-from .train import number
 
 
 def evaluate(config: dict[str, Value], root: Path, weights: Path, data_list_key: str, output: Path) -> dict[str, float]:
