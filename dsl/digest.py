@@ -64,7 +64,9 @@ def _judged(study: ir.Study) -> dict[str, Value]:
     if study.pruner is not None:
         out["pruner"] = _spec(study.pruner, PRUNERS)
     if study.repeat is not None:
-        out["repeat"] = msgspec.to_builtins(study.repeat)
+        said = msgspec.to_builtins(study.repeat)
+        # Newer than the digests of programs that leave it out.
+        out["repeat"] = {key: value for key, value in said.items() if key != "abandon" or value}
     handlers = [_plain(spec) for spec in study.handlers if "." in spec.name]
     if handlers:
         out["handlers"] = handlers

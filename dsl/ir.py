@@ -299,11 +299,15 @@ class Worker(msgspec.Struct, frozen=True):
 
 
 class Repeat(msgspec.Struct, frozen=True):
-    """Each point is tried once for every fold and seed; `score` makes one number of theirs."""
+    """Each point is tried once for every fold and seed; `score` makes one number of theirs.
+
+    `abandon`: what is left of a point is not tried once it cannot become the best.
+    """
 
     folds: int | None = None
     seeds: tuple[int, ...] = ()
     score: Literal["mean", "median", "min"] = "mean"
+    abandon: bool = False
 
 
 class Phase(msgspec.Struct, frozen=True):

@@ -89,6 +89,8 @@ def _repeat(repeat: ir.Repeat) -> tuple[ast.Bind, ...]:
         out.append(_set("seeds", literal(list(repeat.seeds))))
     if repeat.score != "mean":
         out.append(_set("score", literal(repeat.score)))
+    if repeat.abandon:
+        out.append(_set("abandon", literal(True)))
     return tuple(out)
 
 

@@ -27,7 +27,7 @@ class RunStarted:
 
 @dataclass(frozen=True, slots=True)
 class JobStarted:
-    """`params`: target path -> value. `fence` is above 1 when the job is tried again."""
+    """`params`: target path -> value. `fence` is above 1 when the job is tried again. `repetition`: `fold 1/5`, `seed 7` or ""."""
 
     job: str
     index: int
@@ -35,6 +35,7 @@ class JobStarted:
     gpus: tuple[int, ...]
     params: dict[str, Value]
     fence: int
+    repetition: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +64,10 @@ class JobRetried:
 
 @dataclass(frozen=True, slots=True)
 class JobEnded:
-    """`score`: of the first objective, None without one. `best`: True when no earlier job was better."""
+    """`score`: of the first objective, None without one. `best`: True when no earlier job was better.
+
+    `repetition`: of which its recommendation has several: then a RecommendationEnded says the outcome, and which is the best.
+    """
 
     job: str
     index: int
@@ -73,6 +77,22 @@ class JobEnded:
     score: float | None
     scores: dict[str, float]
     seconds: float
+    best: bool
+    repetition: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class RecommendationEnded:
+    """All repetitions of a recommendation have. `each`: their scores; `score`, `scores`: what they come to. `job` stands for it."""
+
+    index: int
+    job: str
+    state: EndState
+    cause: str | None
+    message: str
+    score: float | None
+    scores: dict[str, float]
+    each: tuple[float | None, ...]
     best: bool
 
 
@@ -97,7 +117,18 @@ class RunEnded:
     reason: str
 
 
-Event: TypeAlias = RunStarted | JobStarted | MetricReported | Progressed | JobRetried | JobEnded | WorkerChanged | Warned | RunEnded
+Event: TypeAlias = (
+    RunStarted
+    | JobStarted
+    | MetricReported
+    | Progressed
+    | JobRetried
+    | JobEnded
+    | RecommendationEnded
+    | WorkerChanged
+    | Warned
+    | RunEnded
+)
 
 
 class Observer(Protocol):

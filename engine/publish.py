@@ -8,13 +8,14 @@ from typing import Any
 from automl_run.dsl.ir import Value
 
 from . import events
-from .core import facts
+from .core import facts, repetition
 from .core.facts import AnyFact
-from .core.state import Job, State, merit
+from .core.state import Job, State
 from .events import Event, Observer
 from .files import SUMMARY
+from .retention import Retention
 from .run_folder import RunFolder
-from .summary import as_json, best_of, job_scores, params_of, summarize
+from .summary import as_json, best_of, job_scores, params_of, repetition_text, summarize
 from .trace import Trace
 from .wire.messages import Progress
 
@@ -28,8 +29,7 @@ class Publisher:
         self._observer: Observer | None = observer
         self._clock = clock
         self._params: dict[int, dict[str, Value]] = {}
-        #: jobs with a score and a folder; only when the study says how many to keep
-        self._kept: list[str] | None = None
+        self._retention = Retention(folder.path)
 
     def params(self, state: State, index: int) -> dict[str, Value]:
         if index not in self._params:
@@ -44,11 +44,12 @@ class Publisher:
         self._folder.write_json(SUMMARY, summary)
         return summary
 
-    def restore_best(self, state: State) -> None:
-        """Brings best/ up to what the journal says: a scheduler may have been killed between the two."""
+    def restore(self, state: State) -> None:
+        """Brings best/ and the job folders up to what the journal says: a scheduler may have been killed between the two."""
         job = state.jobs[state.best] if state.best is not None else None
         if job is not None and self._folder.best_job() != job.name and self._folder.job(job.name).is_dir():
             self._set_best(state, job)
+        self._retention.restore(state)
 
     def _set_best(self, state: State, job: Job) -> None:
         best = best_of(state, self._folder.path)
@@ -94,7 +95,8 @@ class Publisher:
                 workers = tuple((worker.name, worker.gpus) for worker in state.workers)
                 objectives = tuple((o.metric, o.direction) for o in state.objectives)
                 folder = str(self._folder.path)
-                self.tell(events.RunStarted(state.run_id, folder, workers, objectives, state.trials, state.ended))
+                jobs = None if state.trials is None else state.trials * repetition.count(state.repeat)
+                self.tell(events.RunStarted(state.run_id, folder, workers, objectives, jobs, state.ended))
                 for worker in state.workers:
                     if worker.suspended_at is not None:
                         how = f"automl-run resume-worker {folder} {worker.name}"
@@ -108,13 +110,17 @@ class Publisher:
             case facts.WorkerDown(name):
                 self._trace_only(events.WorkerChanged(name, "down"))
             case facts.Assigned(name, _, index, worker, fence):
-                self.tell(events.JobStarted(name, index, worker, state.jobs[name].gpus, self.params(state, index), fence))
+                job = state.jobs[name]
+                which = repetition_text(state, job)
+                self.tell(events.JobStarted(name, index, worker, job.gpus, self.params(state, index), fence, which))
             case facts.Reported(name, _, _, step, values):
                 self.tell(events.MetricReported(name, step, values))
             case facts.AttemptEnded(name, fence, _, cause, message):
                 self.tell(events.JobRetried(name, fence, cause, message))
             case facts.Ended():
                 self._ended(state, fact)
+            case facts.Concluded():
+                self._concluded(state, fact)
             case facts.WorkerBroken(_, reason):
                 self.warn(reason)
             case facts.Held(why):
@@ -126,29 +132,31 @@ class Publisher:
 
     def _ended(self, state: State, fact: facts.Ended) -> None:
         job = state.jobs[fact.job]
-        is_best = state.best == fact.job
+        is_best = state.best == fact.job and state.repeat is None
         if is_best:
             self._set_best(state, job)
         scores = job_scores(state, job)
         score = job.scores[0] if job.scores else None
+        which = repetition_text(state, job)
         self.tell(
             events.JobEnded(
-                job.name, job.index, fact.state, fact.cause, fact.message, score, scores, fact.seconds, is_best
+                job.name, job.index, fact.state, fact.cause, fact.message, score, scores, fact.seconds, is_best, which
             )
         )  # fmt: skip
-        self._keep_few(state, job.name)
+        if state.repeat is None:
+            self._retention.ended(state, job.index)
 
-    def _keep_few(self, state: State, name: str) -> None:
-        """Removes folders of scored jobs beyond the study's `keep`; those of failed jobs stay, their log says why."""
-        keep = state.program.study.keep if state.program else None
-        if keep is None:
-            return
-        if self._kept is None:
-            self._kept = [job.name for job in state.jobs.values() if job.scores and job.name != name]
-        if state.jobs[name].scores:
-            self._kept.append(name)
-        direction = state.objectives[0].direction if state.objectives else "maximize"
-        while len(self._kept) > max(keep, 1):
-            worst = min(self._kept, key=lambda name: merit(state.jobs[name], direction))
-            self._kept.remove(worst)
-            self._folder.remove_job(worst)
+    def _concluded(self, state: State, fact: facts.Concluded) -> None:
+        """A recommendation with several jobs has ended."""
+        job = state.jobs[fact.model]
+        is_best = state.best == fact.model
+        if is_best:
+            self._set_best(state, job)
+        known = state.recommended[fact.index]
+        each = tuple(job.scores[0] if job.scores else None for job in (state.jobs[name] for name in known.jobs))
+        scores = job_scores(state, known.verdict) if known.verdict is not None else {}
+        score = fact.scores[0] if fact.scores else None
+        self.tell(
+            events.RecommendationEnded(fact.index, job.name, fact.state, fact.cause, fact.message, score, scores, each, is_best)
+        )
+        self._retention.ended(state, fact.index)

@@ -17,13 +17,13 @@ def restore(controller: Controller, history: Sequence[facts.Durable], state: Sta
         match fact:
             case facts.Recommended(index, point, seed_key) if point is not None:
                 controller.restore(Recommendation(index, point, seed_key))
-            case facts.Ended(job) if not state.fixed_order:
-                controller.observe(outcome(state.jobs[job]))
+            case facts.Ended(job) if not state.fixed_order and state.repeat is None:
+                controller.observe(outcome(state, state.jobs[job].index))
+            case facts.Concluded(index) if not state.fixed_order:
+                controller.observe(outcome(state, index))
             case facts.Shown(count):
                 for position in range(shown, count):
-                    name = state.recommended[state.order[position]].job
-                    if name is not None:
-                        controller.observe(outcome(state.jobs[name]))
+                    controller.observe(outcome(state, state.order[position]))
                 shown = count
             case _:
                 pass

@@ -40,7 +40,7 @@ from .restore import restore
 from .run_folder import RunFolder
 from .scheduler import Parts, Scheduler, steady_clock
 from .summary import as_json, summarize
-from .targets.base import Target
+from .targets.base import Folding, Target
 from .trace import Trace
 from .wire.server import private_folder
 
@@ -200,7 +200,7 @@ def _run(
     try:
         for warning in warnings:
             publisher.warn(warning)
-        publisher.restore_best(state)
+        publisher.restore(state)
         endpoint = {"socket": str(sockets / "agents.sock"), "view": str(sockets / "view.sock"), "epoch": state.epoch + 1}
         launcher = options.launcher(folder.path) if options.launcher else LocalLauncher(folder.path, options.allow_modules)
         ledger = BallastedLedger(store, ballast, lambda: scheduler.interrupt("the disk is full, the run pauses"))
@@ -262,7 +262,10 @@ def _target(program: Program) -> Target:
     target.check()
     with contextlib.suppress(Undefined):
         # The baseline's configuration shows what no job could be given, such as an undefined `{x}` of a command.
-        target.render(resolve(program, None))
+        config = target.render(resolve(program, None))
+        repeat = program.study.repeat
+        if repeat is not None and repeat.folds is not None and isinstance(target, Folding):
+            target.check_folds(config, repeat.folds)
     return target
 
 

@@ -89,9 +89,6 @@ class RunFolder:
         new.rename(self.best)
         shutil.rmtree(old, ignore_errors=True)
 
-    def remove_job(self, name: str) -> None:
-        shutil.rmtree(self.job(name), ignore_errors=True)
-
 
 def create(out: Path, run_id: str | None, name: str) -> tuple[RunFolder, str]:
     """A new folder for `run_id`, or for the first free of `<name>`, `<name>-2`, ... RunExistsError for a used one.

@@ -27,11 +27,13 @@ from .agent.gpu_locks import share_numbers
 from .controllers.base import Controller
 from .core import decide as core
 from .core import inputs as on
+from .core import repetition
 from .core.apply import apply
 from .core.facts import AnyFact, NamedWorker
 from .core.inputs import Command, Input
-from .core.state import State
+from .core.state import Job, State
 from .disk import DiskReserve
+from .folds import Fold
 from .journal import Ledger
 from .launchers.base import Launcher
 from .publish import Publisher
@@ -236,12 +238,18 @@ class Scheduler:
                     stall_time_s=study.stall_time_s,
                     shares=share_numbers([(w.name, w.gpus) for w in self._state.workers], worker),
                     measured=measured_metrics(study),
+                    fold=self._fold(job),
                 ),
             )
         except Undefined as undefined:
             self._inputs.append(on.CannotRun(name, fence, "infeasible", "infeasible", str(undefined)))
         except (AutoMLError, ValueError, TypeError, LookupError) as error:
             self._inputs.append(on.CannotRun(name, fence, "failed", "user_error", f"its configuration cannot be made: {error}"))
+
+    def _fold(self, job: Job) -> Fold | None:
+        study = self._program.study
+        number = repetition.fold(study.repeat, job.repetition)
+        return None if number is None or study.repeat is None else Fold(number, study.repeat.folds or 1, study.seed)
 
     def _start_agent(self, worker: str) -> None:
         known = self._state.worker(worker)

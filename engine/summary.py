@@ -5,7 +5,8 @@ Unknown keys are left alone and most fields have defaults, so that a reader show
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import statistics
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal, cast
 
@@ -15,8 +16,9 @@ from automl_run.dsl.evaluate import Undefined, target_values
 from automl_run.dsl.ir import Value
 from automl_run.errors import InputError
 
+from .core import repetition
 from .core.state import Job as StudyJob
-from .core.state import State, WorkerState, better
+from .core.state import Recommended, State, Verdict, WorkerState, better
 from .files import BEST
 
 
@@ -88,14 +90,31 @@ class Job(msgspec.Struct, frozen=True):
     start: float | None = None
     end: float | None = None
     timeline: list[Span] = []
+    #: of a recommendation that is repeated: which repetition this is, from 0, and its fold, from 0
+    repetition: int | None = None
+    fold: int | None = None
 
     @property
     def is_baseline(self) -> bool:
         return self.index == 0
 
 
+class Recommendation(Job, frozen=True):
+    """A recommendation that is repeated, as one row: `name` is the job that stands for it, `score` what `each` come to.
+
+    `jobs`: its jobs that have started; `each`: their scores; `spread`: the standard deviation of those, None for fewer than two.
+    """
+
+    jobs: list[str] = []
+    each: list[float | None] = []
+    spread: float | None = None
+
+
 class Summary(msgspec.Struct, frozen=True):
-    """A run. `jobs` in the order of their index. `keep`: how many folders of jobs stay, None for all."""
+    """A run. `jobs` in the order of their index. `keep`: how many folders of jobs stay, None for all.
+
+    `recommendations`: only where each has several jobs; `best` is one of these then, with the job that stands for it.
+    """
 
     run_id: str
     state: str
@@ -107,6 +126,12 @@ class Summary(msgspec.Struct, frozen=True):
     seconds: float | None = None
     workers: list[Worker] = []
     keep: int | None = None
+    recommendations: list[Recommendation] = []
+
+    @property
+    def rows(self) -> Sequence[Job]:
+        """One for each recommendation that has been tried."""
+        return self.recommendations or self.jobs
 
     @property
     def objective(self) -> ObjectiveEntry:
@@ -115,7 +140,7 @@ class Summary(msgspec.Struct, frozen=True):
 
     @property
     def baseline(self) -> Job | None:
-        return next((job for job in self.jobs if job.is_baseline), None)
+        return next((row for row in self.rows if row.is_baseline), None)
 
     @property
     def paths(self) -> list[str]:
@@ -152,23 +177,34 @@ def params_of(state: State, index: int) -> dict[str, Value]:
         return {}
 
 
-def job_scores(state: State, job: StudyJob) -> dict[str, float]:
-    """Objective -> value that counts; {} for a job without a score."""
-    if job.scores is None:
+def job_scores(state: State, ended: StudyJob | Verdict) -> dict[str, float]:
+    """Objective -> value that counts; {} for a job, or a recommendation, without a score."""
+    if ended.scores is None:
         return {}
-    return {objective.metric: score for objective, score in zip(state.objectives, job.scores, strict=True)}
+    return {objective.metric: score for objective, score in zip(state.objectives, ended.scores, strict=True)}
+
+
+def repetition_text(state: State, job: StudyJob) -> str:
+    """`fold 1/5`, `seed 7`, both, or "" where nothing is repeated."""
+    repeat = state.repeat
+    if repeat is None:
+        return ""
+    fold = repetition.fold(repeat, job.repetition)
+    parts = [f"fold {fold + 1}/{repeat.folds}"] if fold is not None else []
+    return ", ".join([*parts, f"seed {job.seed}"] if repeat.seeds else parts)
 
 
 def best_of(state: State, folder: Path) -> Best | None:
     """None while no job has a score."""
-    if state.best is None:
+    verdict = state.best_verdict
+    if state.best is None or verdict is None:
         return None
     job = state.jobs[state.best]
     return Best(
         job=job.name,
         index=job.index,
-        score=job.scores[0] if job.scores else None,
-        scores=job_scores(state, job),
+        score=verdict.scores[0] if verdict.scores else None,
+        scores=job_scores(state, verdict),
         params=params_of(state, job.index),
         seed=job.seed,
         path=str(folder / BEST),
@@ -180,8 +216,9 @@ def summarize(state: State, folder: Path, now: float | None, *, live: bool) -> S
 
     A run without a scheduler that has not ended is `paused`: it can be resumed.
     """
-    jobs = sorted(state.jobs.values(), key=lambda job: job.index)
+    jobs = sorted(state.jobs.values(), key=lambda job: (job.index, job.repetition))
     spans = {job.name: _spans(job, live) for job in jobs}
+    rows = [_job(state, job, live, now, spans[job.name]) for job in jobs]
     by_worker: dict[str, list[Span]] = {}
     for span in sorted((span for each in spans.values() for span in each), key=lambda span: span.start):
         by_worker.setdefault(span.worker, []).append(span)
@@ -192,7 +229,8 @@ def summarize(state: State, folder: Path, now: float | None, *, live: bool) -> S
         digest=state.digest,
         objectives=[ObjectiveEntry(objective.metric, objective.direction) for objective in state.objectives],
         best=best_of(state, folder),
-        jobs=[_job(state, job, live, now, spans[job.name]) for job in jobs],
+        jobs=rows,
+        recommendations=_recommendations(state, {row.name: row for row in rows}) if state.repeat is not None else [],
         seconds=round(state.elapsed(state.last_at if now is None else now), 3),
         workers=[_worker(worker, live, by_worker.get(worker.name, [])) for worker in state.workers],
         keep=state.program.study.keep if state.program else None,
@@ -250,4 +288,32 @@ def _job(state: State, job: StudyJob, live: bool, now: float | None, spans: list
         start=spans[0].start if spans else None,
         end=spans[-1].end if spans and job.ended else None,
         timeline=spans,
+        repetition=None if state.repeat is None else job.repetition,
+        fold=repetition.fold(state.repeat, job.repetition),
+    )
+
+
+def _recommendations(state: State, rows: Mapping[str, Job]) -> list[Recommendation]:
+    started = (known for known in state.recommended.values() if known.jobs)
+    return [_recommendation(state, known, [rows[name] for name in known.jobs]) for known in sorted(started, key=lambda r: r.index)]
+
+
+def _recommendation(state: State, known: Recommended, rows: Sequence[Job]) -> Recommendation:
+    verdict = known.verdict
+    scores = [row.score for row in rows if row.score is not None]
+    going_on = "running" if any(row.state == "running" for row in rows) else "waiting"
+    return Recommendation(
+        name=verdict.job if verdict is not None else rows[0].name,
+        index=known.index,
+        state=verdict.state if verdict is not None else going_on,
+        cause=verdict.cause if verdict is not None else None,
+        message=verdict.message if verdict is not None else "",
+        score=verdict.scores[0] if verdict is not None and verdict.scores else None,
+        scores=job_scores(state, verdict) if verdict is not None else {},
+        params=rows[0].params,
+        seconds=round(sum(row.seconds or 0.0 for row in rows), 3),
+        attempts=sum(row.attempts for row in rows),
+        jobs=[row.name for row in rows],
+        each=[row.score for row in rows],
+        spread=statistics.stdev(scores) if len(scores) > 1 else None,
     )

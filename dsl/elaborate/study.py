@@ -32,7 +32,7 @@ _SAID_BY_HANDLER = {"num_mmars_to_keep": "keep", "stop_threshold": "budget.targe
 _WORDS = ("maximize", "minimize", "ensure")
 _SECTIONS = {
     "budget": ("trials", "time", "job_time", "target", "patience", "gpu_hours"),
-    "repeat": ("folds", "seeds", "score"),
+    "repeat": ("folds", "seeds", "score", "abandon"),
 }
 _PHASE_KEYS = ("controller", "pruner", "workers", "budget", "search", "warm_start")
 
@@ -340,6 +340,7 @@ class StudyReader:
             folds,
             tuple(seed for seed in seeds if isinstance(seed, int)) if isinstance(seeds, tuple) else (),
             "median" if score == "median" else "min" if score == "min" else "mean",
+            values.get("repeat.abandon") is True,
         )
 
     def _read_phases(self, labels: Collection[str]) -> tuple[ir.Phase, ...]:

@@ -81,6 +81,8 @@ class StudyValues:
                 if score not in ("mean", "median", "min"):
                     raise Fault("AM402", '`score` is "mean", "median" or "min"', value.span)
                 return score
+            case "repeat.abandon":
+                return self._kind(value, bool, "`abandon` is true or false")
             case "search":
                 return self._labels(value)
             case "warm_start":

@@ -40,8 +40,6 @@ def _unsupported(program: ir.Program) -> Iterator[Unsupported]:
         yield Unsupported("`pruner`", "pruner")
     if study.budget.gpu_hours is not None:
         yield Unsupported("`gpu_hours`", "budget.gpu_hours")
-    if study.repeat is not None:
-        yield Unsupported("`repeat`", "repeat")
     for phase in study.phases:
         yield Unsupported(f"the phase `{phase.name}`", f"phase {phase.name}")
     if study.accelerate and study.target is not None and study.target.name == "Command":

@@ -62,7 +62,9 @@ KEYS: Mapping[str, StudyKey] = {
         values=("[[0], [1]]", "[cpu(4), cpu(4)]", "auto"),
     ),
     "repeat": StudyKey(
-        '`folds = 5`, `seeds = [0, 1, 2]`, `score = "mean" | "median" | "min"`', "none", 'repeat { folds = 5, score = "mean" }'
+        '`folds = 5`, `seeds = [0, 1, 2]`, `score = "mean" | "median" | "min"`, `abandon = true`',
+        "none",
+        'repeat { folds = 5, score = "mean" }',
     ),
     "phase": StudyKey(
         "`controller`, `pruner`, `workers`, `budget { }`, `search` (labels), `warm_start` (the best N before)",
@@ -91,6 +93,9 @@ KEYS: Mapping[str, StudyKey] = {
     "repeat.folds": StudyKey("whole number from 2: folds of a cross-validation", "none"),
     "repeat.seeds": StudyKey("list of seeds that each point is tried with", "none"),
     "repeat.score": StudyKey('`"mean"`, `"median"` or `"min"`', '"mean"', values=('"mean"', '"median"', '"min"')),
+    "repeat.abandon": StudyKey(
+        "whether a point's other repetitions are left out once it cannot become the best", "false", values=("true", "false")
+    ),
     "phase.search": StudyKey("labels of the parameters that this phase searches, such as `[lr, net]`", "all"),
     "phase.warm_start": StudyKey("whole number: the best N of the phases before start this one", "0"),
 }

@@ -268,6 +268,7 @@ class Agent:
             stall_time_s=assign.stall_time_s,
             locks=lock_names(settings.gpu_ids, assign.shares),
             measured=assign.measured,
+            fold=assign.fold,
         )
         if not (is_safe_name(assign.job) and is_safe_name(assign.config_name)):
             attempt = Attempt(assign, spec, settings.run_dir)

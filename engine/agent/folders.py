@@ -11,6 +11,7 @@ import msgspec
 
 from automl_run.dsl.ir import Spec, Value
 from automl_run.engine.files import write_whole
+from automl_run.engine.folds import Fold
 
 JOB_FILE = "job.json"
 LOG_FILE = "log.txt"
@@ -49,6 +50,7 @@ class JobSpec(msgspec.Struct, frozen=True):
     stall_time_s: float | None = None
     locks: tuple[str, ...] = ()
     measured: tuple[str, ...] = ()
+    fold: Fold | None = None
 
 
 def is_safe_name(name: str) -> bool:

@@ -65,7 +65,7 @@ def run_job(
     try:
         os.environ.update(job_environment(spec.gpus, spec.threads, spec.seed, os.environ))
         job_dir = folder if folder.name == spec.job else folder.parent
-        report = ChannelReport(channel, spec.job, spec.fence, job_dir / CHECKPOINTS, pulse)
+        report = ChannelReport(channel, spec.job, spec.fence, job_dir / CHECKPOINTS, pulse, spec.seed, spec.fold)
         return _run(spec, folder, report, peak)
     except StopNow:
         return Ending(stopped=True)
@@ -79,6 +79,8 @@ def _run(spec: JobSpec, folder: Path, report: ChannelReport, peak: PeakMemory | 
     config: dict[str, Value] = json.loads((folder / "config" / spec.config_name).read_bytes())
     os.environ["AUTOML_JOB_DIR"] = str(folder)
     os.environ["AUTOML_CHECKPOINT_DIR"] = str(report.checkpoint_dir)
+    if spec.fold is not None:
+        os.environ["AUTOML_FOLD"], os.environ["AUTOML_FOLDS"] = str(spec.fold.number), str(spec.fold.count)
     os.environ["AUTOML_ALLOW_MODULES"] = ",".join(spec.allow_modules)
     os.chdir(spec.base_dir)
     signal.signal(signal.SIGTERM, _StopOnTerm(report))
@@ -99,6 +101,7 @@ def _run(spec: JobSpec, folder: Path, report: ChannelReport, peak: PeakMemory | 
             objectives=spec.objectives,
             report=report,
             measured=spec.measured,
+            fold=spec.fold,
         )
     )
     if report.failure is not None:

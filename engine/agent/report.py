@@ -12,6 +12,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Final
 
+from automl_run.engine.folds import Fold
 from automl_run.engine.wire.connection import Connection
 from automl_run.engine.wire.messages import Metric, Progress, Stop, ToAgent
 from automl_run.errors import JobError
@@ -52,9 +53,19 @@ class ChannelReport:
     """
 
     def __init__(
-        self, channel: Connection[ToAgent] | None, job: str, fence: int, checkpoint_dir: Path, pulse: int | None = None
+        self,
+        channel: Connection[ToAgent] | None,
+        job: str,
+        fence: int,
+        checkpoint_dir: Path,
+        pulse: int | None = None,
+        seed: int = 0,
+        fold: Fold | None = None,
     ) -> None:
         self.checkpoint_dir = checkpoint_dir
+        self.seed = seed
+        self.fold = None if fold is None else fold.number
+        self.folds = 0 if fold is None else fold.count
         #: True once the training code was told to stop.
         self.told_to_stop = False
         #: Set when a report could not be taken: the job has failed whatever its code makes of the exception.

@@ -9,10 +9,10 @@ from msgspec.structs import replace
 
 from automl_run.dsl.ir import Budget, Program
 
-from . import facts
+from . import facts, repetition
 from .causes import IN_A_ROW
 from .facts import AnyFact
-from .state import Job, Recommended, Span, State, WorkerState, better, merit
+from .state import Job, Recommended, Span, State, Verdict, WorkerState, better, merit
 
 
 def replay(history: Iterable[AnyFact]) -> State:
@@ -58,7 +58,8 @@ def apply(state: State, fact: AnyFact) -> State:
         case facts.Recommended(index, point, seed_key):
             new = Recommended(index, point, seed_key)
             order = state.order.set(len(state.order), index)
-            return replace(state, recommended=state.recommended.set(index, new), order=order, waiting=(*state.waiting, index))
+            waiting = state.waiting + (index,) * repetition.count(state.repeat)
+            return replace(state, recommended=state.recommended.set(index, new), order=order, waiting=waiting)
         case facts.Shown(count):
             return replace(state, shown=count, controller_waits=False)
         case facts.Assigned():
@@ -79,6 +80,12 @@ def apply(state: State, fact: AnyFact) -> State:
             return replace(state, retry=(*state.retry, name))
         case facts.Ended():
             return _ended(state, fact)
+        case facts.Cut(index):
+            cut = replace(state.recommended[index], cut=fact)
+            waiting = tuple(other for other in state.waiting if other != index)
+            return replace(state, recommended=state.recommended.set(index, cut), waiting=waiting)
+        case facts.Concluded(index, how, scores, cause, message, job, at):
+            return _concluded(replace(state, last_at=max(state.last_at, at)), index, Verdict(how, scores, cause, message, job))
         case facts.WorkerUp(worker, _):
             return _worker(state, worker, up=True, broken=None, rests_until=0.0)
         case facts.WorkerRests(worker, until):
@@ -108,6 +115,7 @@ def _assigned(state: State, fact: facts.Assigned) -> State:
         seed=fact.seed,
         state="running",
         assigned_at=fact.at,
+        repetition=fact.repetition,
         gpus=worker.gpus if worker else (),
         lost=state.jobs[fact.job].lost if fact.job in state.jobs else 0,
         spans=state.jobs[fact.job].spans if fact.job in state.jobs else (),
@@ -116,13 +124,18 @@ def _assigned(state: State, fact: facts.Assigned) -> State:
     workers = tuple(
         replace(w, job=fact.job, jobs=w.jobs + new) if w.name == fact.worker else w for w in state.workers
     )  # fmt: skip
-    recommended = state.recommended.set(fact.index, replace(state.recommended[fact.index], job=fact.job))
+    recommended, waiting = state.recommended, state.waiting
+    if new:
+        known = recommended[fact.index]
+        recommended = recommended.set(fact.index, replace(known, jobs=(*known.jobs, fact.job)))
+        at = waiting.index(fact.index)
+        waiting = waiting[:at] + waiting[at + 1 :]
     return replace(
         state,
         jobs=state.jobs.set(fact.job, job),
         recommended=recommended,
         workers=workers,
-        waiting=tuple(index for index in state.waiting if index != fact.index),
+        waiting=waiting,
         retry=tuple(name for name in state.retry if name != fact.job),
         running=(*state.running, fact.job),
         last_at=max(state.last_at, fact.at),
@@ -157,40 +170,52 @@ def _ended(state: State, fact: facts.Ended) -> State:
         tail=fact.tail,
         seconds=fact.seconds,
     )
-    state = _released(state, job, fact.at)
-    is_best, improves = _compare(state, job)
-    failures = state.failures
-    if fact.state == "failed":
-        failures = (*failures, fact.cause or "")[-IN_A_ROW:]
-    elif fact.state != "infeasible":
-        failures = ()
-    return replace(
-        state,
+    state = replace(
+        _released(state, job, fact.at),
         retry=tuple(name for name in state.retry if name != fact.job),
         ended=state.ended + 1,
-        best=job.name if is_best else state.best,
-        succeeded=state.succeeded + (fact.state in ("done", "stopped")),
-        since_best=0 if improves else state.since_best + (fact.state != "infeasible" or _is_unacceptable(fact)),
+        objectives_seen=state.objectives_seen or _is_unacceptable(job) or (fact.state == "done" and fact.scores is not None),
+    )
+    if state.repeat is not None:
+        return state
+    return _concluded(state, job.index, Verdict(fact.state, fact.scores, fact.cause, fact.message, fact.job))
+
+
+def _concluded(state: State, index: int, verdict: Verdict) -> State:
+    """A recommendation has its outcome."""
+    known = replace(state.recommended[index], verdict=verdict)
+    is_best, improves = _compare(state, index, verdict)
+    failures = state.failures
+    if verdict.state == "failed":
+        failures = (*failures, verdict.cause or "")[-IN_A_ROW:]
+    elif verdict.state != "infeasible":
+        failures = ()
+    counts = verdict.state != "infeasible" or any(_is_unacceptable(state.jobs[name]) for name in known.jobs)
+    return replace(
+        state,
+        recommended=state.recommended.set(index, known),
+        best=verdict.job if is_best else state.best,
+        succeeded=state.succeeded + (verdict.state in ("done", "stopped")),
+        since_best=0 if improves else state.since_best + counts,
         failures=failures,
-        objectives_seen=state.objectives_seen or _is_unacceptable(fact) or (fact.state == "done" and fact.scores is not None),
         controller_waits=state.controller_waits and state.fixed_order,
     )
 
 
-def _is_unacceptable(fact: facts.Ended) -> bool:
+def _is_unacceptable(job: Job) -> bool:
     """It reported everything and then broke an `ensure`."""
-    return fact.state == "infeasible" and bool(fact.values)
+    return job.state == "infeasible" and bool(job.values)
 
 
-def _compare(state: State, job: Job) -> tuple[bool, bool]:
-    """Whether `job` is the best so far, and whether it improves the score."""
-    if not job.scores:
+def _compare(state: State, index: int, verdict: Verdict) -> tuple[bool, bool]:
+    """Whether this recommendation is the best so far, and whether it improves the score."""
+    if not verdict.scores:
         return False, False
-    best = state.jobs[state.best] if state.best else None
-    if best is None or not best.scores:
+    best = state.best_verdict
+    if state.best is None or best is None or not best.scores:
         return True, True
     direction = state.objectives[0].direction
-    new, old = merit(job, direction), merit(best, direction)
+    new, old = merit(verdict, index, direction), merit(best, state.jobs[state.best].index, direction)
     return new > old, new[:2] > old[:2]
 
 

@@ -36,7 +36,8 @@ FIRST_ALIKE: Final = 3
 IN_A_ROW: Final = 10
 
 #: Why a job was asked to stop; `drain` and `abort` leave it unfinished, to be run again by a resume, `operator` is its end.
-StopWhy = Literal["pruned", "budget", "drain", "abort", "operator"]
+#: `abandoned`: its recommendation was decided by another repetition.
+StopWhy = Literal["pruned", "budget", "drain", "abort", "operator", "abandoned"]
 
 EXPLANATION: Final[dict[str, str]] = {
     "user_error": "the training code raised an error",

@@ -12,10 +12,11 @@ from typing import Final, assert_never
 
 from automl_run.dsl.evaluate import Undefined, unacceptable_because
 from automl_run.dsl.evaluate import scores as scores_of
+from automl_run.dsl.ir import Repeat
 from automl_run.engine.controllers.base import Recommendation
 from automl_run.engine.wire import messages as wire
 
-from . import causes, ending, facts
+from . import causes, ending, facts, repetition
 from . import inputs as on
 from .apply import apply
 from .facts import AnyFact
@@ -315,8 +316,47 @@ class _Decision:
     ) -> None:
         end = facts.Ended(job.name, job.fence, seq, state, scores, dict(values), cause, text, code, tail, seconds, self.now)
         self.add(end)
+        if self.state.repeat is None:
+            self._concluded(job.index)
+        else:
+            self._end_repetition(self.state.repeat, self.state.jobs[job.name])
+
+    def _end_repetition(self, repeat: Repeat, job: Job) -> None:
+        """One repetition more has ended: it may decide its recommendation, be the last of it, or neither."""
+        if self.state.recommended[job.index].cut is None:
+            cut = repetition.cut(self.state, repeat, job)
+            if cut is not None:
+                self.add(facts.Cut(job.index, *cut, self.now))
+                for name in (*self.state.running, *self.state.retry):
+                    self._abandon(name)
+        known = self.state.recommended[job.index]
+        jobs = [self.state.jobs[name] for name in known.jobs]
+        if known.verdict is not None or not all(job.ended for job in jobs):
+            return
+        if known.cut is not None or len(jobs) == repetition.count(repeat):
+            verdict = repetition.verdict(self.state, repeat, known)
+            self.add(
+                facts.Concluded(
+                    job.index, verdict.state, verdict.scores, verdict.cause, verdict.message, verdict.job, self.now
+                )
+            )  # fmt: skip
+            self._concluded(job.index)
+
+    def _abandon(self, name: str) -> None:
+        """Ends a repetition whose recommendation is decided without it."""
+        job = self.state.jobs[name]
+        if job.ended or self.state.recommended[job.index].cut is None:
+            return
+        if job.state == "waiting":
+            text = "its recommendation was decided before it was tried again"
+            self._end(job, job.seq, "stopped", None, job.best, "abandoned", text, job.seconds)
+        elif job.stop is None:
+            self.add(facts.StopAsked(name, job.fence, "abandoned"))
+            self._send(job.worker, wire.Stop(name, job.fence, "abandoned"))
+
+    def _concluded(self, index: int) -> None:
         if not self.state.fixed_order:
-            self.commands.append(on.Observe(ending.outcome(self.state.jobs[job.name])))
+            self.commands.append(on.Observe(ending.outcome(self.state, index)))
         verdict = ending.after_job(self.state)
         if verdict is not None:
             self.stop_study(*verdict)
@@ -373,9 +413,13 @@ class _Decision:
         study = state.program.study
         if state.stopping is None and study.budget.time_s is not None and state.elapsed(self.now) >= study.budget.time_s:
             self.stop_study("done", f"the time budget of {study.budget.time_s:g} s is spent")
+        for name in self.state.retry:
+            self._abandon(name)
         if self.state.stopping is not None:
             for name in self.state.retry:
                 job = self.state.jobs[name]
+                if job.ended:
+                    continue  # with another repetition of its recommendation
                 self._end(
                     job, job.seq, "stopped", None, job.best, "budget", "the study ended before it was tried again", job.seconds
                 )
@@ -405,7 +449,7 @@ class _Decision:
                 self._finish(*ending.at_the_end(state))
         elif free > 0 and (not state.fixed_order or self._show()):
             self.add(facts.Asking())
-            n = 1 if state.fixed_order else free
+            n = 1 if state.fixed_order else math.ceil(free / repetition.count(state.repeat))
             self.commands.append(on.Ask(n if room is None else min(n, room)))
 
     def _show(self) -> bool:
@@ -416,13 +460,12 @@ class _Decision:
         state = self.state
         k = len(state.order)
         count = min(k, max(k - len(state.workers) + 1, state.shown + state.controller_waits))
-        names = [state.recommended[state.order[position]].job for position in range(state.shown, count)]
-        jobs = [state.jobs[name] for name in names if name is not None]
-        if len(jobs) < len(names) or not all(job.ended for job in jobs):
+        due = [state.order[position] for position in range(state.shown, count)]
+        if any(state.recommended[index].verdict is None for index in due):
             return False
-        if jobs:
+        if due:
             self.add(facts.Shown(count))
-            self.commands += [on.Observe(ending.outcome(job)) for job in jobs]
+            self.commands += [on.Observe(ending.outcome(state, index)) for index in due]
         return True
 
     def _finish(self, how: ending.How, reason: str) -> None:
@@ -439,18 +482,21 @@ class _Decision:
                 continue
             if self.state.retry:
                 job = self.state.jobs[self.state.retry[0]]
-                self._start(job.name, job.number, job.index, worker.name, job.fence + 1, job.seed)
+                self._start(job.name, job.number, job.index, worker.name, job.fence + 1, job.seed, job.repetition)
             elif self.state.waiting:
                 index = self.state.waiting[0]
                 number = len(self.state.jobs) + 1
                 name = f"{worker.name}_{worker.jobs + 1}_J{number}"
-                seed = job_seed(self._study_seed, self.state.recommended[index].seed_key)
-                self._start(name, number, index, worker.name, 1, seed)
+                known = self.state.recommended[index]
+                which = len(known.jobs)
+                key = repetition.seed_key(self.state.repeat, known.seed_key, which)
+                seed = key if isinstance(key, int) else job_seed(self._study_seed, key)
+                self._start(name, number, index, worker.name, 1, seed, which)
 
     @property
     def _study_seed(self) -> int:
         return self.state.program.study.seed if self.state.program else 0
 
-    def _start(self, name: str, number: int, index: int, worker: str, fence: int, seed: int) -> None:
-        self.add(facts.Assigned(name, number, index, worker, fence, seed, self.now))
+    def _start(self, name: str, number: int, index: int, worker: str, fence: int, seed: int, which: int) -> None:
+        self.add(facts.Assigned(name, number, index, worker, fence, seed, self.now, which))
         self.commands.append(on.StartAttempt(worker, name, fence))

@@ -8,16 +8,17 @@ from automl_run.engine.controllers.base import Outcome
 from automl_run.engine.words import counted
 
 from .causes import EXPLANATION, FIRST_ALIKE, IN_A_ROW
-from .state import Job, State, better
+from .state import State, better
 
 How: TypeAlias = Literal["done", "failed"]
 
 
-def outcome(job: Job) -> Outcome:
-    """What the controller is told of an ended job."""
-    if job.state == "waiting" or job.state == "running":
-        raise ValueError(f"{job.name} has not ended")
-    return Outcome(job.index, job.state, job.scores)
+def outcome(state: State, index: int) -> Outcome:
+    """What the controller is told of a recommendation that has ended."""
+    verdict = state.recommended[index].verdict
+    if verdict is None:
+        raise ValueError(f"recommendation {index} has not ended")
+    return Outcome(index, verdict.state, verdict.scores)
 
 
 def room(state: State) -> int | None:
@@ -26,23 +27,25 @@ def room(state: State) -> int | None:
 
 
 def after_job(state: State) -> tuple[How, str] | None:
-    """Why the study stops now that one more job has ended, or None."""
+    """Why the study stops now that one more recommendation has ended, or None."""
     if state.program is None:
         return None
+    what = "job" if state.repeat is None else "recommendation"
     failures = state.failures
     if not state.succeeded and len(failures) >= FIRST_ALIKE and len(set(failures[:FIRST_ALIKE])) == 1:
         why = EXPLANATION.get(failures[0], failures[0])
-        return "failed", f"the first {FIRST_ALIKE} jobs failed alike: {why}{_last_message(state)}"
+        return "failed", f"the first {FIRST_ALIKE} {what}s failed alike: {why}{_last_message(state)}"
     if len(failures) >= IN_A_ROW:
-        return "failed", f"{IN_A_ROW} jobs in a row failed{_last_message(state)}"
+        return "failed", f"{IN_A_ROW} {what}s in a row failed{_last_message(state)}"
     budget = state.program.study.budget
-    best = state.jobs[state.best] if state.best else None
+    best = state.best_verdict
     if best is not None and best.state == "done" and best.scores and budget.target is not None:
         score = best.scores[0]
         if score == budget.target or better(score, budget.target, state.objectives[0].direction):
-            return "done", f"{best.name} reached the target of {budget.target:g} with {score:g}"
+            who = best.job if state.repeat is None else f"recommendation {state.jobs[best.job].index}"
+            return "done", f"{who} reached the target of {budget.target:g} with {score:g}"
     if budget.patience is not None and best is not None and state.since_best >= budget.patience:
-        return "done", f"no better score in {counted(state.since_best, 'job')}"
+        return "done", f"no better score in {counted(state.since_best, what)}"
     return None
 
 

@@ -122,7 +122,7 @@ class Shown(Fact, frozen=True):
 
 
 class Assigned(Fact, frozen=True):
-    """Attempt `fence` of `job` was given to `worker`; the first one names the job."""
+    """Attempt `fence` of `job` was given to `worker`; the first one names the job. `repetition`: which of its recommendation's."""
 
     job: str
     number: int
@@ -131,6 +131,7 @@ class Assigned(Fact, frozen=True):
     fence: int
     seed: int
     at: float
+    repetition: int = 0
 
 
 class Accepted(Fact, frozen=True):
@@ -179,6 +180,31 @@ class Ended(Fact, frozen=True):
     code: int | None
     tail: str
     seconds: float
+    at: float
+
+
+class Cut(Fact, frozen=True):
+    """Recommendation `index` is decided, as these say, before all its repetitions are: none is started any more."""
+
+    index: int
+    state: EndState
+    cause: str | None
+    message: str
+    at: float
+
+
+class Concluded(Fact, frozen=True):
+    """The one outcome of a recommendation that is repeated; all its jobs have ended. `model`: the one whose model stands for it.
+
+    Of one that is not repeated, `Ended` is the outcome.
+    """
+
+    index: int
+    state: EndState
+    scores: tuple[float, ...] | None
+    cause: str | None
+    message: str
+    model: str
     at: float
 
 
@@ -244,5 +270,7 @@ Durable = (
     | StopAsked
     | AttemptEnded
     | Ended
+    | Cut
+    | Concluded
 )
 AnyFact = Durable | WorkerUp | WorkerDown | WorkerRests | WorkerBroken | Held | Asking | Answered

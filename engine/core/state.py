@@ -10,21 +10,34 @@ import msgspec
 from msgspec.structs import replace
 
 from automl_run.dsl.elaborate.support import metric_names
-from automl_run.dsl.ir import Objective, Program
+from automl_run.dsl.ir import Objective, Program, Repeat
 
+from . import facts
 from .pmap import PMap
 
 JobState = Literal["waiting", "running", "done", "stopped", "failed", "infeasible"]
 RunState = Literal["running", "paused", "done", "stopped", "failed"]
 
 
+class Verdict(msgspec.Struct, frozen=True):
+    """How a recommendation ended. `job`: the one whose model stands for it. `scores` as in `Job`."""
+
+    state: facts.EndState
+    scores: tuple[float, ...] | None
+    cause: str | None
+    message: str
+    job: str
+
+
 class Recommended(msgspec.Struct, frozen=True):
-    """`job`: None until it is first assigned."""
+    """`jobs`: those that have started, one for each repetition, in their order. `cut`: it was decided before all of them were."""
 
     index: int
     point: Mapping[str, int | float] | None
     seed_key: tuple[int, ...]
-    job: str | None = None
+    jobs: tuple[str, ...] = ()
+    cut: facts.Cut | None = None
+    verdict: Verdict | None = None
 
 
 class Span(msgspec.Struct, frozen=True, gc=False):
@@ -52,6 +65,7 @@ class Job(msgspec.Struct, frozen=True):
     seed: int
     state: JobState
     assigned_at: float
+    repetition: int = 0
     gpus: tuple[int, ...] = ()
     accepted: bool = False
     seq: int = 0
@@ -122,18 +136,18 @@ class State(msgspec.Struct, frozen=True):
     jobs: PMap[str, Job] = msgspec.field(default_factory=PMap)
     #: names of jobs to be tried again, oldest first
     retry: tuple[str, ...] = ()
-    #: indices of recommendations without a job, in the order they were made
+    #: the index of a recommendation for each job that it has yet to get, in the order they were made
     waiting: tuple[int, ...] = ()
     #: names of jobs that run, in the order they were assigned
     running: tuple[str, ...] = ()
     ended: int = 0
-    #: jobs that are done or stopped
+    #: recommendations that are done or stopped
     succeeded: int = 0
-    #: the best job by the first objective, among those that are done
+    #: the job that stands for the best recommendation by the first objective
     best: str | None = None
-    #: jobs ended since the best score improved
+    #: recommendations ended since the best score improved
     since_best: int = 0
-    #: causes of the failures since the last job that did not fail, newest last, at most IN_A_ROW
+    #: causes of the failures since the last recommendation that did not fail, newest last, at most IN_A_ROW
     failures: tuple[str, ...] = ()
     #: True once a job has reported every objective: their names are right
     objectives_seen: bool = False
@@ -155,6 +169,14 @@ class State(msgspec.Struct, frozen=True):
     def metrics(self) -> tuple[str, ...]:
         """What a job must have reported to be judged; `seconds` is known of every job."""
         return metric_names(self.program.study) if self.program else ()
+
+    @property
+    def repeat(self) -> Repeat | None:
+        return self.program.study.repeat if self.program else None
+
+    @property
+    def best_verdict(self) -> Verdict | None:
+        return self.recommended[self.jobs[self.best].index].verdict if self.best else None
 
     @property
     def draining(self) -> bool:
@@ -182,14 +204,16 @@ def durable(state: State) -> State:
     return replace(state, workers=workers, asking=False, controller_waits=False, exhausted=False, held=None)
 
 
-def merit(job: Job, direction: str) -> tuple[bool, float, int]:
-    """Of two jobs with scores the one of the greater merit is the better one.
+def merit(ended: Job | Verdict, index: int, direction: str) -> tuple[bool, float, int]:
+    """Of two recommendations, or of two jobs of one (`index`: its repetition), the one of the greater merit is the better one.
 
-    A stopped job's value is a partial one: a done job beats it. Of equal scores the smaller index is best, so that the choice does
+    A stopped one's value is a partial one: a done one beats it. Of equal scores the smaller index is best, so that the choice does
     not depend on which worker was faster.
     """
-    score = job.scores[0] if job.scores else -math.inf
-    return job.state == "done", score if direction == "maximize" else -score, -job.index
+    if not ended.scores:
+        return False, -math.inf, -index
+    score = ended.scores[0]
+    return ended.state == "done", score if direction == "maximize" else -score, -index
 
 
 def better(a: float, b: float, direction: str) -> bool:

@@ -32,7 +32,7 @@ def best_so_far(summary: Summary) -> list[Step]:
     """The jobs in the order of the table, each with the best score up to it."""
     best: float | None = None
     steps: list[Step] = []
-    for job in summary.jobs:
+    for job in summary.rows:
         if job.score is not None and (best is None or summary.better(job.score, best)):
             best = job.score
         steps.append(Step(job, best))
@@ -71,7 +71,7 @@ def curve(summary: Summary) -> str | None:
 
 def parameter_plots(summary: Summary, names: dict[str, str], limit: int = 12) -> list[tuple[str, str]]:
     """(path, SVG) for each parameter that took at least two values; linked targets that move together share one picture."""
-    scored = [job for job in summary.jobs if job.score is not None]
+    scored = [job for job in summary.rows if job.score is not None]
     plots: list[tuple[str, str]] = []
     seen: set[tuple[str, ...]] = set()
     for path in summary.paths:

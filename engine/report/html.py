@@ -8,7 +8,7 @@ from pathlib import Path
 from urllib.parse import quote
 
 from automl_run.engine.files import REPORT, write_whole
-from automl_run.engine.summary import Job, Summary, read_summary
+from automl_run.engine.summary import Job, Recommendation, Summary, read_summary
 from automl_run.engine.words import counted
 
 from .curve import curve, parameter_plots
@@ -126,14 +126,14 @@ def _plots(summary: Summary, names: dict[str, str]) -> str:
 
 
 def _jobs(summary: Summary, names: Mapping[str, str]) -> str:
-    if not summary.jobs:
+    if not summary.rows:
         return '<section><h2>Jobs</h2><p class="empty">No job was started.</p></section>'
     paths = summary.paths
     others = [entry.name for entry in summary.objectives[1:]]
-    heads = ["#", "job", "state", summary.objective.name, *others, "time"]
+    heads = ["#", "job", "state", summary.objective.name, *others, *(["repetitions"] if summary.recommendations else []), "time"]
     head = "".join(f"<th>{escape(word)}</th>" for word in heads)
     head += "".join(f'<th title="{escape(path)}">{escape(names[path])}</th>' for path in paths)
-    body = "".join(_row(summary, job, paths, others) for job in summary.jobs)
+    body = "".join(_row(summary, job, paths, others) for job in summary.rows)
     return (
         f'<section><h2>Jobs</h2><div class="scroll"><table class="jobs"><thead><tr>{head}</tr></thead>'
         f"<tbody>{body}</tbody></table></div></section>"
@@ -151,6 +151,11 @@ def _row(summary: Summary, job: Job, paths: list[str], others: list[str]) -> str
         f'<td class="number">{score_text(job.score)}</td>',
     ]
     cells += [f'<td class="number">{score_text(job.scores.get(name))}</td>' for name in others]
+    if isinstance(job, Recommendation):
+        links = " ".join(
+            f'<a href="{quote(name)}/">{score_text(score)}</a>' for name, score in zip(job.jobs, job.each, strict=True)
+        )
+        cells.append(f'<td class="number">{links}</td>')
     cells.append(f'<td class="number">{seconds_text(job.seconds)}</td>')
     for path in paths:
         value = job.params.get(path)

@@ -6,7 +6,7 @@ from automl_run.engine import events
 from automl_run.engine.events import Event
 from automl_run.engine.words import counted
 
-from .wording import parameters_text, score_text, seconds_text, short_names
+from .wording import each_text, parameters_text, score_text, seconds_text, short_names
 
 
 class Lines:
@@ -26,7 +26,8 @@ class Lines:
             case events.JobStarted(job, index, worker, _, _, fence):
                 again = f", attempt {fence}" if fence > 1 else ""
                 kind = " (baseline)" if index == 0 else ""
-                return f"{job} starts on {worker}{again}{kind} {self.parameters(event)}".rstrip()
+                which = f" ({event.repetition})" if event.repetition else ""
+                return f"{job} starts on {worker}{again}{kind}{which} {self.parameters(event)}".rstrip()
             case events.MetricReported(job, step, values):
                 return f"{job} step {step}: " + ", ".join(f"{name} {score_text(value)}" for name, value in values.items())
             case events.Progressed(job):
@@ -35,6 +36,8 @@ class Lines:
                 return f"{job} attempt {fence} does not count ({cause}{f': {message}' if message else ''}); it will run again"
             case events.JobEnded():
                 return self._ended(event)
+            case events.RecommendationEnded():
+                return self._concluded(event)
             case events.WorkerChanged(worker, state):
                 return f"{worker} is {state}"
             case events.Warned(message):
@@ -60,6 +63,13 @@ class Lines:
         best = ", the best so far" if event.best else ""
         message = f": {event.message}" if event.message and event.state != "done" else ""
         return f"{event.job} {event.state}{cause} in {seconds_text(event.seconds)}{score}{best}{message}"
+
+    def _concluded(self, event: events.RecommendationEnded) -> str:
+        cause = f" ({event.cause})" if event.cause else ""
+        score = f", {self.objective} {score_text(event.score)} of {each_text(event.each)}" if event.score is not None else ""
+        best = ", the best so far" if event.best else ""
+        message = f": {event.message}" if event.message and event.state != "done" else ""
+        return f"recommendation {event.index} {event.state}{cause}{score}{best}{message}"
 
 
 def progress_text(event: events.Progressed) -> str:

@@ -74,7 +74,7 @@ class LiveTable:
         self._running: dict[str, _Row] = {}
         self._ended: deque[_Row] = deque(maxlen=_ENDED_ROWS)
         self._counts: dict[str, int] = {}
-        self._best: events.JobEnded | None = None
+        self._best: events.JobEnded | events.RecommendationEnded | None = None
         self._baseline: float | None = None
         self._lines = Lines()
 
@@ -123,6 +123,11 @@ class LiveTable:
                     row.end = event
                     self._ended.append(row)
                 self._counts[event.state] = self._counts.get(event.state, 0) + 1
+                if event.best:
+                    self._best = event
+                if event.index == 0 and not event.repetition:
+                    self._baseline = event.score
+            case events.RecommendationEnded():
                 if event.best:
                     self._best = event
                 if event.index == 0:
@@ -211,7 +216,7 @@ class LiveTable:
                 overflow="ellipsis",
             )
         for row, line in zip(rows, cells, strict=True):
-            is_best = self._best is not None and row.end is self._best
+            is_best = self._best is not None and row.start.job == self._best.job
             table.add_row(*(line[at] for at in shown), style="bold" if is_best else "")
         return table
 
@@ -235,7 +240,7 @@ class LiveTable:
             row.start.job,
             row.start.worker + gpus,
             Text(shown, STATE_STYLES.get(state, "")),
-            Text(self._lines.parameters(row.start)),
+            Text(" ".join(filter(None, (row.start.repetition, self._lines.parameters(row.start))))),
             Text(report.split("\n")[0], "" if end is None else "dim"),
             score_text(end.score) if end is not None else "",
             took,
@@ -266,6 +271,8 @@ def _stays(event: Event) -> bool:
     """Whether the event's line is left above the live table."""
     match event:
         case events.RunStarted() | events.WorkerChanged() | events.Warned() | events.JobRetried():
+            return True
+        case events.RecommendationEnded():
             return True
         case events.JobEnded(state=state):
             return state in ("failed", "infeasible")

@@ -17,10 +17,11 @@ from rich.table import Table
 from rich.text import Text
 
 from automl_run.engine.files import REPORT
-from automl_run.engine.summary import Job, Summary, read_summary
+from automl_run.engine.summary import Job, Recommendation, Summary, read_summary
 
 from .wording import (
     counts_text,
+    each_text,
     gain_text,
     parameters_text,
     score_text,
@@ -59,13 +60,13 @@ def final_table(summary: Mapping[str, object], folder: Path, *, color: bool | No
 
 
 def print_summary(console: Console, summary: Summary, folder: Path) -> None:
-    if summary.jobs:
+    if summary.rows:
         console.print(_jobs(summary, console.width))
     head = f"Run [bold]{escape(summary.run_id)}[/bold] {escape(summary.state)}"
     console.print(f"{head} after {seconds_text(summary.seconds)}; {counts_text(summary)}")
     if summary.reason:
         console.print(escape(summary.reason), style="red" if summary.state == "failed" else None)
-    failed = [job for job in summary.jobs if job.message.strip() and job.state in ("failed", "infeasible")]
+    failed = [job for job in summary.rows if job.message.strip() and job.state in ("failed", "infeasible")]
     for job in failed[:_MAX_FAILURES]:
         console.print(f"  {job.name}: {job.message.strip().splitlines()[0]}", style="red", markup=False, soft_wrap=True)
     if len(failed) > _MAX_FAILURES:
@@ -90,9 +91,11 @@ def _places(summary: Summary, folder: Path) -> list[tuple[str, str]]:
 def _jobs(summary: Summary, width: int) -> Table:
     """A column for each parameter if they fit into `width`, else one column for all."""
     names = short_names(summary.paths)
+    rows = summary.rows
     heads = ["#", "job", "state", summary.objective.name, *(entry.name for entry in summary.objectives[1:]), "time"]
-    fixed = [_fixed_cells(summary, job) for job in summary.jobs]
-    columns = {path: [value_text(job.params[path]) if path in job.params else "" for job in summary.jobs] for path in names}
+    heads += ["repetitions"] if summary.recommendations else []
+    fixed = [_fixed_cells(summary, job) for job in rows]
+    columns = {path: [value_text(job.params[path]) if path in job.params else "" for job in rows] for path in names}
     widths = [max(map(cell_len, texts)) for texts in zip(heads, *fixed, strict=True)]
     widths += [max(map(cell_len, (names[path], *texts))) for path, texts in columns.items()]
     table = new_table()
@@ -100,12 +103,12 @@ def _jobs(summary: Summary, width: int) -> Table:
         table.add_column(Text(head), justify="left" if head in ("job", "state") else "right", no_wrap=True)
     if sum(widths) + 3 * len(widths) > width and columns:
         table.add_column("parameters", overflow="fold")
-        rest = [[Text(parameters_text(job.params, names))] for job in summary.jobs]
+        rest = [[Text(parameters_text(job.params, names))] for job in rows]
     else:
         for path in columns:
             table.add_column(Text(names[path]), no_wrap=True)
         rest = [[Text(texts[i]) for texts in columns.values()] for i in range(len(fixed))]
-    for job, cells, more in zip(summary.jobs, fixed, rest, strict=True):
+    for job, cells, more in zip(rows, fixed, rest, strict=True):
         shown = [Text(text) for text in cells]
         shown[2].stylize(STATE_STYLES.get(job.state, ""))
         table.add_row(*shown, *more, style="bold" if _is_best(summary, job) else "")
@@ -115,7 +118,8 @@ def _jobs(summary: Summary, width: int) -> Table:
 def _fixed_cells(summary: Summary, job: Job) -> list[str]:
     scores = [job.score, *(job.scores.get(entry.name) for entry in summary.objectives[1:])]
     name = job.name + (" *" if _is_best(summary, job) else "")
-    return [str(job.index), name, state_text(job), *map(score_text, scores), seconds_text(job.seconds)]
+    each = [each_text(job.each)] if isinstance(job, Recommendation) else []
+    return [str(job.index), name, state_text(job), *map(score_text, scores), seconds_text(job.seconds), *each]
 
 
 def _is_best(summary: Summary, job: Job) -> bool:

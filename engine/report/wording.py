@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from automl_run.dsl.ir import Value
 from automl_run.engine.summary import Job, Summary
@@ -51,6 +51,11 @@ def score_text(score: float | None) -> str:
     return f"{score:.4f}" if 1e-3 <= abs(score) < 1e3 or score == 0 else f"{score:.5g}"
 
 
+def each_text(each: Sequence[float | None]) -> str:
+    """`0.8125 0.7930 –`: the score of each repetition."""
+    return " ".join(map(score_text, each))
+
+
 def gain_text(summary: Summary) -> str:
     """The best beside the baseline, or "" where one of them has no score."""
     baseline = summary.baseline
@@ -75,9 +80,10 @@ def seconds_text(seconds: float | None, *, whole_seconds: bool = False) -> str:
 def counts_text(summary: Summary) -> str:
     """`12 jobs: 9 done, 2 stopped, 1 failed`."""
     order = ("done", "stopped", "failed", "infeasible", "running", "paused", "waiting")
-    states = [job.state for job in summary.jobs]
+    states = [row.state for row in summary.rows]
+    what = "recommendation" if summary.recommendations else "job"
     parts = [f"{states.count(state)} {state}" for state in order if state in states]
-    return f"{counted(len(states), 'job')}: {', '.join(parts)}" if parts else "no jobs"
+    return f"{counted(len(states), what)}: {', '.join(parts)}" if parts else "no jobs"
 
 
 def state_text(job: Job) -> str:

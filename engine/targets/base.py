@@ -13,6 +13,7 @@ from typing import Protocol, runtime_checkable
 
 from automl_run.dsl.evaluate import Resolved
 from automl_run.dsl.ir import Value
+from automl_run.engine.folds import Fold
 
 
 class Report(Protocol):
@@ -20,6 +21,7 @@ class Report(Protocol):
 
     `checkpoint_dir` is a folder that survives retries of the job. Values are finite floats; a non-finite one ends the job with
     the cause `diverged`. `progress("epoch 3/30", 0.1)` tells whoever watches how far the job is; `fraction` 0..1.
+    That of a job's process has `seed`, too, and `fold`, the one of `folds` to validate on, from 0, None where the study has none.
     """
 
     checkpoint_dir: Path
@@ -36,7 +38,7 @@ class Job:
     path -> value, for logs. `seed`: of this job, from the study's seed and the recommendation. `threads`: CPU threads to train
     with. `objectives`: metric names the study is about. `measured`: built-in metrics that it reads too, to be returned or reported
     by a target that can measure them. CUDA_VISIBLE_DEVICES is set already; `gpus` are the ids, for logs. `rank` of `ranks`: which
-    of the job's training processes this is; only a `DistributedTarget` has several.
+    of the job's training processes this is; only a `DistributedTarget` has several. `fold`: of a cross-validation.
     """
 
     name: str
@@ -51,6 +53,7 @@ class Job:
     measured: tuple[str, ...] = ()
     rank: int = 0
     ranks: int = 1
+    fold: Fold | None = None
 
 
 #: What a job ends with: the metrics that count, or None: the best value reported for each objective counts.
@@ -86,4 +89,13 @@ class DistributedTarget(Protocol):
 
     def ranks(self, config: Mapping[str, Value], gpus: int) -> int:
         """How many processes a job of this rendered configuration trains with, on a worker of so many GPUs; at least 1."""
+        ...
+
+
+@runtime_checkable
+class Folding(Protocol):
+    """A target that splits its data list itself. Any other one is told its fold, and may do with it what it likes."""
+
+    def check_folds(self, config: Mapping[str, Value], count: int) -> None:
+        """InputError when the data of this rendered configuration cannot be split into `count` folds."""
         ...

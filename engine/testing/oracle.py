@@ -1,6 +1,7 @@
 """Judges a recorded run. It shares no code with the engine: it reads plain values, and knows the contract only.
 
-    journal   every stored fact as a dictionary, its kind under "f", oldest first; RunStarted has the budget's `trials`
+    journal   every stored fact as a dictionary, its kind under "f", oldest first; RunStarted has the budget's `trials`,
+              and how many `repetitions` each recommendation gets
     events    what happened in the world, in order: {"e": kind, "at": seconds, ...}
 
 Kinds of events: start, report, outcome, end (of an attempt's processes: job, fence, pid); send (what a scheduler told an agent, and
@@ -28,6 +29,7 @@ def judge(journal: Sequence[Record], events: Sequence[Record], left: Sequence[st
     wrong: list[str] = []
     wrong += _acknowledged(journal, events)
     wrong += _ends(journal, ended)
+    wrong += _repetitions(journal, ended)
     wrong += _fences(journal)
     wrong += _devices(events)
     wrong += _reports(journal, events)
@@ -41,7 +43,7 @@ def judge(journal: Sequence[Record], events: Sequence[Record], left: Sequence[st
 
 def judge_stored(journal: Sequence[Record], ended: bool) -> list[str]:
     """What the journal of a real run says by itself: no events were recorded there."""
-    return [*_ends(journal, ended), *_fences(journal), *_gaps(journal)]
+    return [*_ends(journal, ended), *_repetitions(journal, ended), *_fences(journal), *_gaps(journal)]
 
 
 def judge_end_only(journal: Sequence[Record], left: Sequence[str], ended: bool) -> list[str]:
@@ -116,12 +118,58 @@ def _ends(journal: Sequence[Record], ended: bool) -> Iterator[str]:
         yield f"I2: {sorted(named - over)} never ended"
 
 
+def _repetitions(journal: Sequence[Record], ended: bool) -> Iterator[str]:
+    """I2: a recommendation with several jobs has one outcome, after all of theirs, and it is their mean."""
+    wanted = journal[0].get("repetitions", 1) if journal else 1
+    jobs: dict[int, list[str]] = defaultdict(list)
+    ends: dict[str, Record] = {}
+    over: dict[int, str] = {}
+    cut: dict[int, str] = {}
+    for fact in journal:
+        kind, index = fact["f"], fact.get("index")
+        if kind == "Assigned":
+            known = jobs[fact["index"]]
+            if fact["job"] in known:
+                if index in cut:
+                    yield f"I2: {fact['job']} was tried again, and recommendation {index} was decided without it"
+                continue
+            if index in cut or index in over:
+                yield f"I2: {fact['job']} was started for recommendation {index}, which was decided"
+            if fact.get("repetition", 0) != len(known) or len(known) >= wanted:
+                yield f"I2: recommendation {index} has {len(known)} jobs, and {fact['job']} is its number {fact.get('repetition')}"
+            known.append(fact["job"])
+        elif kind == "Ended":
+            ends[fact["job"]] = fact
+        elif kind == "Cut":
+            cut[fact["index"]] = fact["state"]
+        elif kind == "Concluded":
+            if fact["index"] in over:
+                yield f"I2: recommendation {index} ended twice"
+            over[fact["index"]] = fact["state"]
+            mine = [ends.get(name) for name in jobs[fact["index"]]]
+            if None in mine or (index not in cut and len(mine) != wanted):
+                yield f"I2: recommendation {index} ended before its jobs"
+            states = [end["state"] for end in mine if end is not None]
+            if (fact["state"] == "done") != (states == ["done"] * wanted and index not in cut):
+                yield f"I2: recommendation {index} is {fact['state']}, its jobs are {states}"
+            if fact["state"] == "done" and states == ["done"] * wanted:
+                means = [math.fsum(column) / wanted for column in zip(*(end["scores"] for end in mine if end), strict=True)]
+                if any(abs(mean - score) > 1e-12 for mean, score in zip(means, fact["scores"] or [], strict=True)):
+                    yield f"I2: recommendation {index} has {fact['scores']}, its jobs come to {means}"
+            elif fact["state"] in ("failed", "infeasible") and fact["scores"] is not None:
+                yield f"I2: recommendation {index} {fact['state']} with a score"
+    for index, names in jobs.items() if wanted > 1 and ended else ():
+        whole = len(names) == wanted and all(ends.get(name, {}).get("state") == "done" for name in names)
+        if index not in over and (index in cut or whole):
+            yield f"I2: recommendation {index} never ended"
+
+
 def _fences(journal: Sequence[Record]) -> Iterator[str]:
     """I3: fences increase; only the newest attempt speaks; and only what may be tried again is."""
     newest: dict[str, int] = {}
     lost: dict[str, int] = defaultdict(int)
     worker_of: dict[str, str] = {}
-    index_of: dict[int, str] = {}
+    index_of: dict[tuple[int, int], str] = {}
     seeds: dict[str, int] = {}
     for fact in journal:
         name = fact.get("job")
@@ -134,7 +182,7 @@ def _fences(journal: Sequence[Record]) -> Iterator[str]:
             if fact["worker"] in worker_of.values():
                 yield f"I4: {fact['worker']} was given {name} while it had another job"
             worker_of[fact["job"]] = fact["worker"]
-            if index_of.setdefault(fact["index"], fact["job"]) != name:
+            if index_of.setdefault((fact["index"], fact.get("repetition", 0)), fact["job"]) != name:
                 yield f"I2: recommendation {fact['index']} became two jobs"
             if lost[fact["job"]] >= MAX_ATTEMPTS:
                 yield f"I3: {name} was tried more than {MAX_ATTEMPTS} times"
@@ -277,8 +325,10 @@ def _processes(journal: Sequence[Record], events: Sequence[Record], left: Sequen
 def _observations(journal: Sequence[Record], events: Sequence[Record], ended: bool) -> Iterator[str]:
     """I8: in each life the controller sees each outcome once: in the order of the journal, or of the recommendations."""
     index_of = {fact["job"]: fact["index"] for fact in journal if fact["f"] == "Assigned"}
-    outcomes = {index_of.get(fact["job"], -1): (fact["state"], fact["scores"]) for fact in journal if fact["f"] == "Ended"}
-    arrival = [index_of.get(fact["job"], -1) for fact in journal if fact["f"] == "Ended"]
+    repeated = bool(journal) and journal[0].get("repetitions", 1) > 1
+    final = [fact for fact in journal if fact["f"] == ("Concluded" if repeated else "Ended")]
+    arrival = [fact["index"] if repeated else index_of.get(fact["job"], -1) for fact in final]
+    outcomes = {index: (fact["state"], fact["scores"]) for index, fact in zip(arrival, final, strict=True)}
     made = [fact["index"] for fact in journal if fact["f"] == "Recommended"]
     shown = [fact["count"] for fact in journal if fact["f"] == "Shown"]
     fixed = bool(shown)

@@ -13,6 +13,7 @@ import msgspec
 
 from automl_run.dsl.ir import Spec, Value
 from automl_run.engine.core.causes import Cause
+from automl_run.engine.folds import Fold
 
 PROTOCOL = 1
 
@@ -125,7 +126,7 @@ class Assign(Message, frozen=True):
 
     `shares`: for each GPU of the worker, which of its shares this worker has, -1 for one that no other worker uses; (): all alone.
     `measured`: built-in metrics that the job's process adds to its final values.
-    `accelerate`: MONAI pipelines run fused.
+    `accelerate`: MONAI pipelines run fused. `fold`: of a cross-validation.
     """
 
     job: str
@@ -141,6 +142,7 @@ class Assign(Message, frozen=True):
     stall_time_s: float | None = None
     shares: tuple[int, ...] = ()
     measured: tuple[str, ...] = ()
+    fold: Fold | None = None
 
 
 class Stop(Message, frozen=True):

@@ -517,7 +517,6 @@ PAGE = Path(__file__).resolve().parents[2] / "docs" / "language.md"
 SAID = {
     "own controllers": "controller = pkg.mod.Class()",
     "pruner": "pruner = Median()",
-    "repeat": "repeat { folds = 5 }",
     "phase": "phase a { controller = Random() }",
     "gpu_hours": "budget { gpu_hours = 5 }",
     "own handlers": "handlers = [StatsHandler(), pkg.mod.Class()]",

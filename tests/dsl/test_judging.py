@@ -135,12 +135,12 @@ def test_the_whole_table() -> None:
 def test_what_no_run_honours_is_a_warning_at_its_place() -> None:
     checked = check_text(f"study {{{ALL}}}\nlr ~ 0.1..1.0\nmodel.depth ~ 1..3")
     found = [(item.code, item.severity) for item in checked.diagnostics]
-    assert found == [("AM199", "warning")] * 6
+    assert found == [("AM199", "warning")] * 5
     text = checked.rendered()
-    for said in ("pruner =", "gpu_hours", "repeat {", "phase explore", "phase polish"):
+    for said in ("pruner =", "gpu_hours", "phase explore", "phase polish"):
         assert said in text
     assert checked.program is not None
-    assert len(unsupported(checked.program)) == 6
+    assert len(unsupported(checked.program)) == 5
 
 
 def test_defaults_are_supported() -> None:
@@ -148,7 +148,7 @@ def test_defaults_are_supported() -> None:
         assert unsupported(study(body)) == []
 
 
-@pytest.mark.parametrize("body", ["controller = my.Own(a = 1)", "pruner = ASHA()", "repeat { folds = 2 }"])
+@pytest.mark.parametrize("body", ["controller = my.Own(a = 1)", "pruner = ASHA()", "budget { gpu_hours = 2 }"])
 def test_a_run_refuses_them_before_it_writes(body: str) -> None:
     from automl_run.engine.run import RunOptions, run_study
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 from pathlib import Path
 
 import pytest
@@ -92,7 +93,7 @@ def test_best_is_the_model_of_a_job(tmp_path: Path) -> None:
     assert (folder.best / "models" / "model.pt").read_text() == "W1_2_J2"
     assert json.loads((folder.best / "best.json").read_text()) == {"job": "W1_2_J2"}
     assert sorted(path.name for path in tmp_path.iterdir()) == ["W1_1_J1", "W1_2_J2", "best"]
-    folder.remove_job("W1_2_J2")
+    shutil.rmtree(folder.job("W1_2_J2"))
     assert (folder.best / "models" / "model.pt").read_text() == "W1_2_J2"
 
 

@@ -316,16 +316,41 @@ def test_a_resume_mends_best_that_a_killed_scheduler_left_behind(tmp_path: Path)
     assert json.loads(info.read_text()) == right
 
 
-def test_only_the_best_folders_are_kept(tmp_path: Path) -> None:
+def test_only_the_best_models_are_kept(tmp_path: Path) -> None:
     def job(assign: wire.Assign, report: Report) -> Mapping[str, float]:
-        (tmp_path / "runs" / "a" / assign.job / "models").mkdir(parents=True)
+        folder = tmp_path / "runs" / "a" / assign.job
+        for name in (
+            "models/model.pt",
+            "checkpoints/last.pt",
+            "config/params.json",
+            "attempt_2/models/model.pt",
+            "attempt_2/log.txt",
+        ):
+            (folder / name).parent.mkdir(parents=True, exist_ok=True)
+            (folder / name).touch()
+        (folder / "log.txt").touch()
+        (folder / "result.json").touch()
+        (folder / "weights.bin").touch()
+        if assign.job.endswith("J3"):
+            raise JobError("user_error", "no score")
         return lr_is_score(assign, report)
 
+    def whole() -> set[str]:
+        return {path.parent.parent.name for path in result.folder.glob("W*/models/model.pt")}
+
     result = run_study(program(tmp_path, trials=6, keep=2), in_threads(job, run_id="a"))
-    ranked = sorted(result.summary["jobs"], key=lambda job: -job["score"])
-    left = {path.name for path in result.folder.iterdir() if path.name.startswith("W")}
-    assert left == {job["name"] for job in ranked[:2]}
-    assert (result.folder / "best" / "models").is_dir()
+    ranked = sorted(result.summary["jobs"], key=lambda job: -(job["score"] or 0.0))
+    assert whole() == {job["name"] for job in ranked[:2]}
+    assert (result.folder / "best" / "models" / "model.pt").is_file()
+    for job_ in ranked[2:]:
+        folder = result.folder / job_["name"]
+        left = sorted(str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file())
+        assert left == ["attempt_2/log.txt", "config/params.json", "log.txt", "result.json"]
+    # What a killed scheduler had not removed goes at a resume.
+    (result.folder / ranked[-1]["name"] / "models").mkdir()
+    (result.folder / ranked[-1]["name"] / "models" / "model.pt").touch()
+    resume_study(result.folder, in_threads(job))
+    assert whole() == {job["name"] for job in ranked[:2]}
 
 
 def test_a_deep_run_folder(tmp_path: Path) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from dataclasses import replace
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import cast
@@ -16,7 +17,7 @@ from automl_run.dsl.variables import VariableError, substitute, substitute_confi
 from automl_run.engine.targets.base import Job, Result
 from automl_run.errors import InputError
 
-from . import data_list
+from . import data_list, folds
 from .names import SUCCESSORS
 from .syntax import components
 
@@ -93,9 +94,14 @@ class MmarTarget:
         beaten = {key: variables[key] for key, value in config.items() if key in variables and _is_scalar(value)}
         return {key: to_clara(value) for key, value in substitute_config({**config, **beaten}, variables).items()}
 
+    def check_folds(self, config: Mapping[str, Value], count: int) -> None:
+        folds.check_folds(config, self.root, count)
+
     def run(self, job: Job) -> Result:
         from .train import train
 
+        if job.fold is not None:
+            job = replace(job, config=folds.with_fold(job.config, self.root, job.fold, job.dir / "config", self.config_name))
         return train(job, self.root)
 
 

@@ -21,7 +21,7 @@ from automl_run.engine.agent.agent import Agent
 from automl_run.engine.agent.attempt import Attempt
 from automl_run.engine.agent.outcome import Outcome
 from automl_run.engine.controllers.base import Controller
-from automl_run.engine.core import causes, decide, facts
+from automl_run.engine.core import causes, decide, facts, repetition
 from automl_run.engine.core import inputs as on
 from automl_run.engine.core.state import State, WorkerState
 from automl_run.engine.scheduler import Scheduler
@@ -138,8 +138,8 @@ def _gap_accepted() -> AbstractContextManager[object]:
 @_mutant("a retry keeps its fence", quick=True)
 def _same_fence() -> AbstractContextManager[object]:
     def start(original: Callable[..., None], decision: Any, *args: Any) -> None:
-        name, number, index, worker, fence, seed = args
-        original(decision, name, number, index, worker, max(1, fence - 1), seed)
+        name, number, index, worker, fence, seed, which = args
+        original(decision, name, number, index, worker, max(1, fence - 1), seed, which)
 
     return _wrap(_Decision, "_start", start)
 
@@ -147,8 +147,8 @@ def _same_fence() -> AbstractContextManager[object]:
 @_mutant("a retry gets another seed")
 def _seed_changes() -> AbstractContextManager[object]:
     def start(original: Callable[..., None], decision: Any, *args: Any) -> None:
-        name, number, index, worker, fence, seed = args
-        original(decision, name, number, index, worker, fence, seed + fence)
+        name, number, index, worker, fence, seed, which = args
+        original(decision, name, number, index, worker, fence, seed + fence, which)
 
     return _wrap(_Decision, "_start", start)
 
@@ -286,6 +286,23 @@ def _spin() -> AbstractContextManager[object]:
         return original(scheduler) if scheduler.state.stopping is None else 0.0
 
     return _wrap(Scheduler, "wait_s", wait_s)
+
+
+# -- repetitions ----------------------------------------------------------------------------------------------------------
+
+
+@_mutant("a recommendation is told before its last repetition has ended")
+def _told_early() -> AbstractContextManager[object]:
+    return mock.patch.object(repetition, "count", lambda repeat: 1 if repeat is None else (repeat.folds or 1) - 1)
+
+
+@_mutant("what is left of a decided recommendation is run all the same")
+def _run_anyway() -> AbstractContextManager[object]:
+    def cut(original: Callable[..., Any], state: State, repeat: Any, ended: Any) -> Any:
+        decided = original(state, repeat, ended)
+        return decided if len(state.recommended[ended.index].jobs) >= 2 else None
+
+    return _wrap(repetition, "cut", cut)
 
 
 # -- the controller -------------------------------------------------------------------------------------------------------

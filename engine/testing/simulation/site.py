@@ -133,6 +133,10 @@ class Site:
             "baseline": draw.random() < 0.7,
             "order": draw.choice(["arrival", "arrival", "fixed"]),
         }
+        # Of its own, so that what the seeds of other studies draw stays as it is.
+        apart = random.Random(f"repeat {self.seed}")
+        if apart.random() < 0.25:
+            study["repeat"] = ir.Repeat(folds=apart.randint(2, 4), abandon=apart.random() < 0.3)
         lr = ir.Param("lr", ir.Real(0.0, 1.0), ("lr",), (0.5,))
         program = ir.Program(ir.Study(**study), (lr,), ir.MapNode({"lr": ir.Read("lr")}), digest="d")
         harsh = draw.random() < 0.5
@@ -173,6 +177,8 @@ class Site:
             self.world.record("livelock")
         journal = [_plain(fact) for fact in self.disk.facts()]
         journal[0]["trials"] = self.setting.program.study.budget.trials
+        repeat = self.setting.program.study.repeat
+        journal[0]["repetitions"] = 1 if repeat is None else repeat.folds
         left = [actor.name for actor in self.world.actors] + [f"keeper of {k.spec.job}" for k in self.keepers]
         table = self._table() if ended else {}
         return Ending(self.seed, ended, journal, self.world.events, left, table, dict(self.world.faults))
