@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from .ir import Program, Spec, Value
 
 #: Arguments that are part of what a target trains. The folder of an MMAR or a bundle is where it lies, not what it means.
-_MEANT = {"Python": ("function",), "Command": ("template",)}
+_MEANT = {"Python": ("function", "cwd", "env"), "Command": ("template", "cwd", "env", "metrics")}
 
 
 def digest(program: Program) -> str:

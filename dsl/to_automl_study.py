@@ -121,10 +121,11 @@ def _list(values: list[ast.Expr]) -> ast.ListExpr:
 
 
 def _target(target: ir.Spec, folder: Path | None) -> ast.Call:
-    value = next(iter(target.args.values()), None)
+    value, *others = target.args.values() or (None,)
     if target.name in ("Mmar", "Bundle") and isinstance(value, str) and folder is not None and Path(value).is_absolute():
         value = os.path.relpath(value, folder.resolve())
-    return ast.Call(target.name, (ast.Positional(literal(value), None, NOWHERE),), NOWHERE, NOWHERE)
+    named = (_set(key, literal(other)) for key, other in zip(list(target.args)[1:], others, strict=True))
+    return ast.Call(target.name, (ast.Positional(literal(value), None, NOWHERE), *named), NOWHERE, NOWHERE)
 
 
 def _limits(budget: ir.Budget) -> tuple[ast.Bind, ...]:

@@ -12,12 +12,11 @@ from ..diagnostics import did_you_mean, nearest
 from ..source import Span
 from .arguments import refuse_quantity
 from .expressions import Expressions, base_value
+from .script_targets import SCRIPT_TARGETS, script_target
 from .tree import Fault
 
-_TARGETS = {"Mmar": "path", "Bundle": "path", "Python": "function", "Command": "template"}
+_TARGETS = {"Mmar": "path", "Bundle": "path"}
 _PRUNER_EXAMPLE = 'Hyperband(resource = "epochs", min = 5, max = 300)'
-_FUNCTION = re.compile(r"[A-Za-z_][A-Za-z0-9_]*(\.[A-Za-z_][A-Za-z0-9_]*)*:[A-Za-z_][A-Za-z0-9_]*(\.[A-Za-z_][A-Za-z0-9_]*)*")
-_PLACE = re.compile(r"(?<!\$)\{([^\W\d]\w*)(?:\[\d+\])*(?:\.\w+(?:\[\d+\])*)*\}")
 _VARIABLE = re.compile(r"\{([A-Za-z_][A-Za-z0-9_]*)\}")
 
 
@@ -234,9 +233,11 @@ class StudyValues:
 
     def _target(self, expr: ast.Expr, file: str) -> ir.Spec:
         call = self._call(expr, "target", 'Python("pkg.mod:fn")')
+        if call.callee in SCRIPT_TARGETS:
+            return script_target(call, self.expressions)
         argument = _TARGETS.get(call.callee)
         if argument is None:
-            help = did_you_mean(call.callee, _TARGETS)
+            help = did_you_mean(call.callee, (*_TARGETS, *SCRIPT_TARGETS))
             raise Fault("AM405", f"no target is called `{call.callee}`", call.callee_span, label="unknown target", help=help)
         match call.args:
             case (ast.Positional(ast.Lit(str() as text, span), None),):
@@ -245,10 +246,6 @@ class StudyValues:
                 raise Fault("AM405", f'`{call.callee}` takes one text: `{call.callee}("...")`', call.span)
         if not text.strip():
             raise Fault("AM405", f"`{call.callee}` needs a text that is not empty", span)
-        if call.callee == "Python" and _FUNCTION.fullmatch(text) is None:
-            raise Fault("AM405", f'"{text}" names no function', span, help='write `Python("package.module:function")`')
-        if call.callee == "Command":
-            self._check_places(text, span)
         if call.callee == "Mmar":
             text = self._mmar(text, file, span)
         if call.callee == "Bundle":
@@ -272,14 +269,6 @@ class StudyValues:
             help = f'name it as the base: `use "{text.rstrip("/")}/configs/train.json"`'
             raise Fault("AM405", "this program has no configuration for a bundle to run", span, help=help)
         return folder
-
-    def _check_places(self, template: str, span: Span) -> None:
-        """`{model.depth}` in a command is a place of the configuration; other braces are the shell's."""
-        known = self.expressions.places.root.entries
-        for match in _PLACE.finditer(template):
-            if match[1] not in known:
-                help = did_you_mean(match[1], known) or "a value of the configuration is named like `{lr}`"
-                raise Fault("AM405", f"the command names `{match[1]}`, which is no key of this program", span, help=help)
 
     # -- workers ----------------------------------------------------------------------------------------------------------------
 

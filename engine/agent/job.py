@@ -27,6 +27,7 @@ import msgspec
 from automl_run.dsl.ir import Value
 from automl_run.engine.targets.base import Job
 from automl_run.engine.targets.failures import cause_of_exception, describe
+from automl_run.engine.targets.metric_values import metric_values
 from automl_run.engine.targets.registry import make_target
 from automl_run.engine.targets.seeding import seed_libraries
 from automl_run.engine.wire.connection import Connection
@@ -39,7 +40,7 @@ from .folders import CHECKPOINTS, JobSpec, read_job_spec
 from .measured import measure
 from .memory import PeakMemory
 from .outcome import Ending
-from .report import ChannelReport, metric_values
+from .report import ChannelReport
 from .threads import set_threads
 
 #: Makes the job write to its log where each of its threads is.
@@ -81,6 +82,8 @@ def _run(spec: JobSpec, folder: Path, report: ChannelReport, peak: PeakMemory | 
     os.environ["AUTOML_CHECKPOINT_DIR"] = str(report.checkpoint_dir)
     if spec.fold is not None:
         os.environ["AUTOML_FOLD"], os.environ["AUTOML_FOLDS"] = str(spec.fold.number), str(spec.fold.count)
+    os.environ["AUTOML_CONFIG"] = str(folder / "config" / spec.config_name)
+    os.environ.pop("AUTOML_REPORT", None)  # of a job that this whole run is part of
     os.environ["AUTOML_ALLOW_MODULES"] = ",".join(spec.allow_modules)
     os.chdir(spec.base_dir)
     signal.signal(signal.SIGTERM, _StopOnTerm(report))

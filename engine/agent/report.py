@@ -4,46 +4,16 @@ from __future__ import annotations
 
 import contextlib
 import math
-import operator
 import os
 import select
 import threading
-from collections.abc import Mapping
 from pathlib import Path
-from typing import Final
 
 from automl_run.engine.folds import Fold
+from automl_run.engine.targets.metric_values import metric_values, step_number
 from automl_run.engine.wire.connection import Connection
 from automl_run.engine.wire.messages import Metric, Progress, Stop, ToAgent
 from automl_run.errors import JobError
-
-_MAX_METRICS: Final = 1000
-_MAX_NAME: Final = 200
-
-
-def metric_values(metrics: Mapping[str, object], where: str = "report") -> dict[str, float]:
-    """`metrics` as finite floats; numpy and torch scalars are numbers, too.
-
-    TypeError for what is no number, JobError `diverged` for NaN and infinities.
-    """
-    values: dict[str, float] = {}
-    if len(metrics) > _MAX_METRICS:
-        raise TypeError(f"{where}: {len(metrics)} metrics at once; {_MAX_METRICS} are allowed")
-    for name, value in metrics.items():
-        if not isinstance(name, str) or len(name) > _MAX_NAME:
-            raise TypeError(f"{where}: the name of a metric is a text of at most {_MAX_NAME} characters, not {name!r:.100}")
-        if isinstance(value, (bool, str, bytes, bytearray)) or not hasattr(value, "__float__"):
-            raise TypeError(f"{where}: `{name}` must be a number, not {value!r} ({type(value).__name__})")
-        try:
-            number = float(value)
-        except (TypeError, ValueError, RuntimeError) as error:
-            raise TypeError(f"{where}: `{name}` must be one number, not {type(value).__name__}: {error}") from error
-        except OverflowError:
-            number = math.inf
-        if not math.isfinite(number):
-            raise JobError("diverged", f"`{name}` became {number}")
-        values[name] = number
-    return values
 
 
 class ChannelReport:
@@ -82,12 +52,7 @@ class ChannelReport:
 
     def __call__(self, step: int, **metrics: float) -> bool:
         """True: stop now. TypeError for a step or a value of the wrong type; JobError `diverged` for NaN and infinities."""
-        try:
-            step = operator.index(step)
-        except TypeError:
-            raise TypeError(f"report: the step must be an integer, not {step!r} ({type(step).__name__})") from None
-        if not -(2**63) <= step < 2**63:
-            raise TypeError(f"report: the step {step} is too large")
+        step = step_number(step)
         try:
             values = metric_values(metrics)
         except JobError as error:

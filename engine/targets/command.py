@@ -1,115 +1,174 @@
 """`Command("python train.py --lr {lr}")`: a command line that trains, in whatever language.
 
-It finds the whole configuration in AUTOML_PARAMS (JSON), its folders in AUTOML_JOB_DIR and AUTOML_CHECKPOINT_DIR and its seed in
-AUTOML_SEED. It prints `automl: step=3 dice=0.81` to report, and `automl: dice=0.83` for its final values.
+It finds its configuration in the file that AUTOML_CONFIG names (JSON; its text is in AUTOML_PARAMS, too), its folders in
+AUTOML_JOB_DIR and AUTOML_CHECKPOINT_DIR and its seed in AUTOML_SEED. It calls `automl_run.report(3, dice=0.81)`, or prints
+`automl: step=3 dice=0.81` to report, and `automl: dice=0.83` for its final values.
 """
 
 from __future__ import annotations
 
 import json
 import os
-import re
-import shlex
+import shutil
 import subprocess
-from collections.abc import Iterator, Mapping
+import sys
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Final
 
-from automl_run.dsl.diagnostics import did_you_mean
+from automl_run.dsl.command_template import places
 from automl_run.dsl.evaluate import Resolved, to_plain
 from automl_run.dsl.ir import Value
-from automl_run.errors import InputError
+from automl_run.errors import InputError, JobError
 
 from .base import Job, Result
+from .command_check import check_shell, check_words
+from .command_line import Filling, text_of
 from .conversation import Conversation
+from .script import CONFIG
+from .script_channel import ScriptChannel
 
 #: Linux allows 128 KiB for one variable of the environment.
 _MAX_VARIABLE: Final = 120_000
-_PLACEHOLDER = re.compile(r"\{([^\W\d]\w*(?:\[\d+\])*(?:\.(?:\w+)(?:\[\d+\])*)*)\}")
+_YAML = "params.yaml"
+#: Stands for a folder or a file that only a job has: as unknown as a variable of the shell.
+_LATER: Final = "$LATER"
 
 
 class CommandTarget:
-    """Runs the command with `sh -c` in `base_dir`; `{a.b}` and `{a[0]}` are paths of the configuration, quoted for the shell.
+    """Runs `template` in `cwd`, which is taken from `base_dir`: a text with the shell, a list of arguments as it is.
 
-    Braces that hold no path, as in `${HOME}` or `{1..3}`, are the shell's.
+    Its places are those of `dsl/command_template.py`; `cwd` and `env` may have them, too. `env`: variables for it, None takes one
+    away. `metrics`: name -> a pattern of lines that it prints (`metric_lines.py`).
     """
 
     config_name = "params.json"
 
-    def __init__(self, command: str, base_dir: Path) -> None:
-        self.command = command
+    def __init__(
+        self,
+        template: str | Sequence[str],
+        base_dir: Path,
+        *,
+        cwd: str = ".",
+        env: Mapping[str, Value] | None = None,
+        metrics: Mapping[str, str] | None = None,
+    ) -> None:
+        self.template = template
         self.base_dir = base_dir
+        self.cwd = cwd
+        self.env = dict(env or {})
+        self.metrics = dict(metrics or {})
 
     @property
     def placeholders(self) -> tuple[str, ...]:
         """The paths that the command names, in order."""
-        return tuple(match[1] for match in self._matches())
-
-    def _matches(self) -> Iterator[re.Match[str]]:
-        return (match for match in _PLACEHOLDER.finditer(self.command) if self.command[: match.start()][-1:] != "$")
+        texts = [self.template] if isinstance(self.template, str) else self.template
+        return tuple(place.path for text in texts for place in places(text))
 
     def check(self) -> None:
         if not self.base_dir.is_dir():
             raise InputError(f"Command: the folder {self.base_dir} does not exist")
+        if not places(self.cwd) and not self.folder(Filling({}, {})).is_dir():
+            raise InputError(f"Command: the folder {self.folder(Filling({}, {}))} does not exist")
 
     def render(self, config: dict[str, Resolved]) -> dict[str, Value]:
-        """InputError when the command names a path that `config` lacks."""
+        """InputError when the command names a path that `config` lacks, or a program or script that is not there."""
         rendered = {key: to_plain(value) for key, value in config.items()}
-        self.line(rendered)
+        later = dict.fromkeys(("job_dir", "checkpoint_dir", "config_json", "config_yaml"), _LATER)
+        filling = Filling(rendered, {**self._provided(), **later, "seed": "0", "fold": "0", "folds": "1"})
+        environment = self._environment(filling)
+        folder = self.folder(filling)
+        known_folder = _LATER not in str(folder)
+        if isinstance(self.template, str):
+            line = filling.shell(self.template)
+            if known_folder:
+                check_shell(line, folder, environment.get("PATH"))
+        else:
+            words = filling.words(self.template)
+            if not words or not words[0]:
+                raise InputError("Command: the program has no name in this job")
+            if known_folder:
+                check_words(words, folder, environment.get("PATH"))
         return rendered
 
-    def line(self, config: Mapping[str, Value]) -> str:
-        """The command for this rendered configuration. InputError for a path that it lacks."""
-        out, position = "", 0
-        for match in self._matches():
-            out += self.command[position : match.start()] + shlex.quote(_text(_lookup(config, match[1])))
-            position = match.end()
-        return out + self.command[position:]
+    def folder(self, filling: Filling) -> Path:
+        """Where it runs."""
+        return (self.base_dir / Path(filling.text(self.cwd)).expanduser()).resolve()
+
+    def _provided(self) -> dict[str, str]:
+        return {"python": sys.executable, "program_dir": str(self.base_dir)}
+
+    def _environment(self, filling: Filling) -> dict[str, str]:
+        environment = dict(os.environ)
+        for name, value in self.env.items():
+            if value is None:
+                environment.pop(name, None)
+            else:
+                environment[name] = filling.text(value) if isinstance(value, str) else text_of(value)
+        return environment
 
     def run(self, job: Job) -> Result:
-        environment = dict(os.environ)
-        environment |= {
+        config_json, config_yaml = (job.dir / "config" / name for name in (self.config_name, _YAML))
+        filling = Filling(
+            job.config,
+            {
+                **self._provided(),
+                "job_dir": str(job.dir),
+                "checkpoint_dir": str(job.report.checkpoint_dir),
+                "config_json": str(config_json),
+                "config_yaml": str(config_yaml),
+                "seed": str(job.seed),
+                # Without a cross-validation, the first split of whatever the script has.
+                "fold": str(0 if job.fold is None else job.fold.number),
+                "folds": str(1 if job.fold is None else job.fold.count),
+            },
+        )
+        if "config_yaml" in self.placeholders and "config_yaml" not in job.config:
+            _write_yaml(config_yaml, job.config)
+        arguments = _arguments(self.template, filling)
+        folder = self.folder(filling)
+        environment = {
+            **self._environment(filling),
             "AUTOML_JOB_DIR": str(job.dir),
             "AUTOML_CHECKPOINT_DIR": str(job.report.checkpoint_dir),
             "AUTOML_SEED": str(job.seed),
+            CONFIG: str(config_json),
         }
         params = json.dumps(job.config)
         if len(params) <= _MAX_VARIABLE:
             environment["AUTOML_PARAMS"] = params
         else:
-            print(f"automl-run: AUTOML_PARAMS would be too long; it is in {job.dir / 'config' / self.config_name}", flush=True)
-        process = subprocess.Popen(
-            ["/bin/sh", "-c", self.line(job.config)],
-            cwd=self.base_dir,
-            env=environment,
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            process_group=0,
-        )
-        return Conversation(process, job.report).run()
+            print(f"automl-run: AUTOML_PARAMS would be too long; it is in {config_json}", flush=True)
+        channel = ScriptChannel()
+        try:
+            process = subprocess.Popen(
+                arguments,
+                cwd=folder,
+                env={**environment, **channel.environment()},
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.STDOUT,
+                process_group=0,
+            )
+        except OSError as error:
+            channel.close()
+            raise JobError("user_error", f"the command cannot be started in {folder}: {error}") from error
+        try:
+            return Conversation(process, job.report, channel, self.metrics).run()
+        finally:
+            channel.close()
 
 
-def _lookup(config: Mapping[str, Value], path: str) -> Value:
-    value: Value = dict(config)
-    walked = ""
-    for part in re.findall(r"\w+|\[\d+\]", path):
-        if part.startswith("["):
-            index = int(part[1:-1])
-            if not isinstance(value, list) or index >= len(value):
-                raise InputError(f"Command: `{{{path}}}` has no value: `{walked}` is no list with an item {index}")
-            value = value[index]
-            walked += part
-        else:
-            if not isinstance(value, dict) or part not in value:
-                names = list(value) if isinstance(value, dict) else []
-                place, help = f" in `{walked}`" if walked else "", did_you_mean(part, names)
-                raise InputError(f"Command: `{{{path}}}` has no value: there is no `{part}`{place}" + (f"; {help}" if help else ""))
-            value = value[part]
-            walked += f".{part}" if walked else part
-    return value
+def _arguments(template: str | Sequence[str], filling: Filling) -> list[str]:
+    if not isinstance(template, str):
+        return filling.words(template)
+    bash = shutil.which("bash")
+    # A training that fails must not be hidden by the `tee` after it.
+    return [*([bash, "-o", "pipefail"] if bash else ["/bin/sh"]), "-c", filling.shell(template)]
 
 
-def _text(value: Value) -> str:
-    """As a command line has it: a text bare, everything else as JSON."""
-    return value if isinstance(value, str) else json.dumps(value)
+def _write_yaml(path: Path, config: Mapping[str, Value]) -> None:
+    import yaml
+
+    path.parent.mkdir(exist_ok=True)
+    path.write_text(yaml.safe_dump(dict(config), sort_keys=False, allow_unicode=True), encoding="utf-8", errors="surrogatepass")

@@ -1,4 +1,4 @@
-"""What the engine and a running command say to each other: its printed lines, and signals."""
+"""What the engine and a running command say to each other: its printed lines, its reports, and the request to stop."""
 
 from __future__ import annotations
 
@@ -11,22 +11,24 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from types import FrameType
 from typing import Final, Protocol, TypeAlias, runtime_checkable
 
+from automl_run.engine.agent.processes import oom_kill_count
 from automl_run.errors import JobError
 
 from .base import Report, Result
 from .failures import cause_of_status
+from .metric_lines import Lines, Patterns, metric_line
+from .script_channel import ScriptChannel
 
-_PREFIX: Final = b"automl:"
-#: From the request to stop to the command's kill.
+#: From SIGTERM to the command's kill.
 _TERM_GRACE_S: Final = 10.0
 _CHUNK: Final = 64 * 1024
-_MAX_LINE: Final = 64 * 1024
 _TAIL_BYTES: Final = 4096
 _MAX_QUOTE: Final = 300
+_SIGNALS: Final = frozenset(getattr(signal, f"SIG{name}") for name in ("HUP", "INT", "QUIT", "ABRT", "BUS", "KILL", "SEGV", "TERM"))
 
 
 @runtime_checkable
@@ -40,19 +42,28 @@ class _Stoppable(Protocol):
 
 
 class Conversation:
-    """Reads what the command prints until it has ended; tells it to stop when the job should."""
+    """Reads what the command says until it has ended; tells it to stop when the job should.
 
-    def __init__(self, process: subprocess.Popen[bytes], report: Report) -> None:
+    A script that uses `automl_run.report` hears of it there, any other by SIGTERM. SIGTERM for this process goes to both.
+    """
+
+    def __init__(
+        self, process: subprocess.Popen[bytes], report: Report, channel: ScriptChannel, patterns: Mapping[str, str] | None = None
+    ) -> None:
         self._process = process
         self._report = report
         self._stoppable = report if isinstance(report, _Stoppable) else None
+        self._channel = channel
+        self._patterns = Patterns(patterns or {})
+        self._lines = Lines()
         self._final: dict[str, float] = {}
-        self._line = b""
         self._tail = b""
+        self._told = False
         self._kill_at: float | None = None
+        self._oom_kills = oom_kill_count()
 
     def run(self) -> Result:
-        before = _forward_sigterm(self._on_sigterm)
+        before = _also_on_sigterm(self._on_sigterm)
         try:
             self._converse()
         finally:
@@ -60,9 +71,11 @@ class Conversation:
             code = self._process.wait()
             if before is not None:
                 signal.signal(signal.SIGTERM, before)
-        if code != 0 and self._kill_at is None:
+        if code != 0 and not self._told:
             tail = self._tail.decode(errors="replace")
-            cause, message = cause_of_status(code, tail)
+            # A shell says so that what it ran was ended by a signal.
+            killed = 128 - code if code - 128 in _SIGNALS else code
+            cause, message = cause_of_status(killed, tail, oom_kill_count() - self._oom_kills)
             last = next((line.strip() for line in reversed(tail.splitlines()) if line.strip()), "")
             raise JobError(cause, f"the command failed: {message}{': ' + last[:_MAX_QUOTE] if last else ''}")
         return self._final or None
@@ -73,6 +86,7 @@ class Conversation:
         with self._process.stdout as output, selectors.DefaultSelector() as selector:
             os.set_blocking(output.fileno(), False)
             selector.register(output, selectors.EVENT_READ, self._read_output)
+            selector.register(self._channel.fd, selectors.EVENT_READ, self._read_channel)
             if self._stoppable is not None and self._stoppable.fileno() >= 0:
                 selector.register(self._stoppable.fileno(), selectors.EVENT_READ, self._read_stop)
             # Its end, not the end of its output, is what counts: something it left behind may hold the output open.
@@ -89,17 +103,20 @@ class Conversation:
                             selector.unregister(key.fileobj)
                 while self._read(output.fileno()):
                     pass
-                self._take_line(self._line)
+                self._take_line(self._lines.end())
+                self._read_channel(self._channel.fd)
             finally:
                 os.close(pidfd)
 
     def _wait(self, selector: selectors.BaseSelector) -> list[selectors.SelectorKey]:
         timeout_s = None if self._kill_at is None else max(0.0, self._kill_at - time.monotonic())
         ready = [key for key, _ in selector.select(timeout_s)]
-        if not ready and self._kill_at is not None:
+        if not ready and self._kill_at is not None and time.monotonic() >= self._kill_at:
             self._signal(signal.SIGKILL)
             self._kill_at = math.inf
         return ready
+
+    # -- what it says -----------------------------------------------------------------------------------------------------
 
     def _read_output(self, fd: int) -> bool:
         """False at the end of the output."""
@@ -114,21 +131,33 @@ class Conversation:
         sys.stdout.buffer.write(data)
         sys.stdout.buffer.flush()
         self._tail = (self._tail + data)[-_TAIL_BYTES:]
-        *lines, self._line = (self._line + data).split(b"\n")
-        for line in lines:
+        for line in self._lines.cut(data):
             self._take_line(line)
-        # A progress bar may never end its line.
-        self._line = self._line[-_MAX_LINE:]
         return data
 
-    def _take_line(self, line: bytes) -> None:
-        if not line.lstrip().startswith(_PREFIX):
+    def _take_line(self, line: str) -> None:
+        ours = metric_line(line)
+        if ours is not None:
+            self._take(*ours)
             return
-        step, values = metric_line(line.decode(errors="replace"))
+        for step, values in self._patterns.find(line):
+            self._take(step, values)
+
+    def _read_channel(self, fd: int) -> bool:
+        for said in self._channel.hear():
+            if said.progress is not None:
+                self._report.progress(*said.progress)
+            elif said.metrics is not None:
+                self._take(said.step, dict(said.metrics))
+        return True
+
+    def _take(self, step: int | None, values: dict[str, float]) -> None:
         if step is None:
             self._final |= values
         elif self._report(step, **values):
             self._tell_to_stop()
+
+    # -- what it is told --------------------------------------------------------------------------------------------------
 
     def _read_stop(self, fd: int) -> bool:
         if self._stoppable is not None and self._stoppable.stop_asked:
@@ -136,57 +165,43 @@ class Conversation:
             return False
         return self._stoppable is not None and self._stoppable.fileno() == fd
 
-    def _on_sigterm(self) -> None:
-        if self._stoppable is not None and self._stoppable.stop_asked:
-            self._tell_to_stop()
-
     def _tell_to_stop(self) -> None:
+        if not self._told:
+            self._told = True
+            self._channel.ask_to_stop()
+            if not self._channel.used:
+                self._terminate()
+
+    def _on_sigterm(self, before: Callable[[int, FrameType | None], object], number: int, frame: FrameType | None) -> None:
+        """The end is near: nothing waits for a next report any more. `before` interrupts what was asked to stop already."""
+        if not self._told:
+            before(number, frame)
+            # The report notes that the job heard of it.
+            self._told = self._stoppable is None or self._stoppable.stop_asked
+        self._channel.ask_to_stop()
+        self._terminate()
+        self._channel.wake()
+
+    def _terminate(self) -> None:
         if self._kill_at is None:
             self._kill_at = time.monotonic() + _TERM_GRACE_S
             self._signal(signal.SIGTERM)
 
     def _signal(self, number: int) -> None:
-        """To the command's whole group; the shell's own id is valid until it is waited for."""
+        """To the command's whole group; its leader's id is valid until it is waited for."""
         with contextlib.suppress(ProcessLookupError, PermissionError):
             os.killpg(self._process.pid, number)
 
 
-_Handler: TypeAlias = Callable[[int, FrameType | None], object] | int | None
+_Plain: TypeAlias = Callable[[int, FrameType | None], object]
 
 
-def _forward_sigterm(tell: Callable[[], None]) -> _Handler:
-    """Lets `tell` hear of SIGTERM after the handler that is there; that handler, or None where signals are not ours to handle."""
+def _also_on_sigterm(tell: Callable[[_Plain, int, FrameType | None], None]) -> _Plain | None:
+    """Lets `tell` have SIGTERM, with the handler that is there; that handler, or None where signals are not ours to handle."""
     if threading.current_thread() is not threading.main_thread():
         return None
     before = signal.getsignal(signal.SIGTERM)
-
-    def handle(number: int, frame: FrameType | None) -> None:
-        if callable(before):
-            before(number, frame)
-        tell()
-
-    if callable(before):
-        signal.signal(signal.SIGTERM, handle)
-        return before
-    return None
-
-
-def metric_line(line: str) -> tuple[int | None, dict[str, float]]:
-    """`automl: step=3 dice=0.81` as (3, {"dice": 0.81}); without a step they are final values. JobError for anything else."""
-    step: int | None = None
-    values: dict[str, float] = {}
-    for word in line.strip().removeprefix(_PREFIX.decode()).split():
-        name, equals, text = word.partition("=")
-        try:
-            if not equals or not name:
-                raise ValueError
-            if name == "step":
-                step = int(text)
-            else:
-                values[name] = float(text)
-        except ValueError:
-            example = "automl: step=3 dice=0.81"
-            raise JobError(
-                "user_error", f"cannot read `{word}` in the metric line {line.strip()[:200]!r}; a line is like `{example}`"
-            ) from None
-    return step, values
+    if not callable(before):
+        return None
+    signal.signal(signal.SIGTERM, lambda number, frame: tell(before, number, frame))
+    return before

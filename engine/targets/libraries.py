@@ -37,7 +37,9 @@ def libraries(spec: Spec | None, base_dir: Path) -> tuple[str, ...]:
         target = make_target(spec, base_dir, {})
     except InputError:
         return ()
-    return _of_module(target.module, base_dir) if isinstance(target, PythonTarget) else ()
+    if not isinstance(target, PythonTarget) or target.env:
+        return ()
+    return _of_module(target.module, target.base_dir)
 
 
 def _of_module(module: str, base_dir: Path) -> tuple[str, ...]:

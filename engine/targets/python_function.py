@@ -6,6 +6,8 @@ import ast
 import importlib
 import importlib.util
 import inspect
+import json
+import os
 import re
 import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -18,6 +20,7 @@ from automl_run.dsl.evaluate import Resolved, to_plain
 from automl_run.dsl.ir import Value
 from automl_run.errors import InputError
 
+from . import script
 from .base import Job, Report, Result
 from .seeding import seed_libraries
 
@@ -32,12 +35,13 @@ _BY_PLACE = "/"
 class PythonTarget:
     """Calls `function(params, report)`, `function(params)` or, by name, `function(lr, depth)`, for a configuration of these keys.
 
-    The module is sought in `base_dir` first, then where Python looks.
+    It runs in `cwd`, taken from `base_dir`, where its module is sought first, then where Python looks. `env`: variables of its
+    environment that are set before the module is imported; None takes one away.
     """
 
     config_name = "params.json"
 
-    def __init__(self, function: str, base_dir: Path) -> None:
+    def __init__(self, function: str, base_dir: Path, *, cwd: str = ".", env: Mapping[str, Value] | None = None) -> None:
         match = _FORM.fullmatch(function.strip())
         if match is None:
             hint = ""
@@ -46,11 +50,15 @@ class PythonTarget:
                 hint = f' (for a file: "{path.removesuffix(".py").strip("./").replace("/", ".")}:{name or "function"}")'
             raise InputError(f'Python({function!r}) must name a module and a function, as in "package.module:function"{hint}')
         self.module, self.function = match.groups()
-        self.base_dir = base_dir
+        self.base_dir = base_dir if cwd == "." else (base_dir / Path(cwd).expanduser()).resolve()
+        self.env = dict(env or {})
+        self._moves = cwd != "."
         #: what the function takes, as far as its module's text tells; it is compared with the first configuration that is seen
         self._takes: _Takes | None = None
 
     def check(self) -> None:
+        if not self.base_dir.is_dir():
+            raise InputError(f"Python: the folder {self.base_dir} does not exist")
         spec = self._find()
         if spec.origin is None or not spec.origin.endswith(".py"):
             return
@@ -111,6 +119,7 @@ class PythonTarget:
 
     def run(self, job: Job) -> Result:
         base = str(self.base_dir)
+        self._prepare()
         if sys.path[:1] != [base]:
             sys.path.insert(0, base)
         importlib.invalidate_caches()
@@ -126,7 +135,22 @@ class PythonTarget:
             raise InputError(f"Python: `{self.module}:{self.function}` is {type(function).__name__}, not a function")
         # numpy and torch, if the module imported them, have not seen the job's seed yet.
         seed_libraries(job.seed)
-        return _call(function, job.config, job.report, f"{self.module}:{self.function}")
+        # What `automl_run.report` says in this process is said by the job.
+        script.report.speak_through(job.report)
+        try:
+            result = _call(function, job.config, job.report, f"{self.module}:{self.function}")
+            return script.report.final or None if result is None else result
+        finally:
+            script.report.speak_through(None)
+
+    def _prepare(self) -> None:
+        for name, value in self.env.items():
+            if value is None:
+                os.environ.pop(name, None)
+            else:
+                os.environ[name] = value if isinstance(value, str) else json.dumps(value)
+        if self._moves:
+            os.chdir(self.base_dir)
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,6 +11,7 @@ from automl_run.dsl.ir import Spec, Value
 from automl_run.errors import InputError
 
 from .base import Target
+from .script_arguments import script_arguments
 
 NAMES: Final = ("Mmar", "Python", "Command")
 
@@ -25,11 +26,14 @@ def make_target(spec: Spec, base_dir: Path, variables: Mapping[str, Value]) -> T
         case "Python":
             from .python_function import PythonTarget
 
-            return PythonTarget(_argument(spec, "function", '"package.module:function"'), base_dir)
+            found = script_arguments(spec, "function", '"package.module:function"', ("cwd", "env"))
+            return PythonTarget(str(found.first), base_dir, cwd=found.cwd, env=found.env)
         case "Command":
             from .command import CommandTarget
 
-            return CommandTarget(_argument(spec, "template", '"python train.py --lr {lr}"'), base_dir)
+            example, others = '"python train.py --lr {lr}"', ("cwd", "env", "metrics")
+            found = script_arguments(spec, "template", example, others, lists=True)
+            return CommandTarget(found.first, base_dir, cwd=found.cwd, env=found.env, metrics=found.metrics)
         case _:
             raise InputError(f"there is no target `{spec.name}`: {did_you_mean(spec.name, NAMES)}")
 

@@ -16,8 +16,9 @@ from automl_run.dsl.evaluate import ResolvedComponent
 from automl_run.dsl.ir import Spec, Value
 from automl_run.engine.targets.base import Job
 from automl_run.engine.targets.command import CommandTarget
-from automl_run.engine.targets.conversation import metric_line
+from automl_run.engine.targets.command_line import Filling
 from automl_run.engine.targets.failures import cause_of_exception, cause_of_status, cause_of_text, describe
+from automl_run.engine.targets.metric_lines import metric_line
 from automl_run.engine.targets.python_function import PythonTarget
 from automl_run.engine.targets.registry import make_target
 from automl_run.errors import InputError, JobError
@@ -219,10 +220,12 @@ def test_a_function_that_takes_neither_is_refused_before_a_run(
 
 
 def test_placeholders_are_quoted_and_other_braces_are_the_shells(tmp_path: Path) -> None:
-    command = CommandTarget("train --lr {lr} --w {net.width} --s {size[1]} --name {name} ${HOME} {1..3} {{lr}}", tmp_path)
-    assert command.placeholders == ("lr", "net.width", "size[1]", "name", "lr")
+    template = "train --lr {lr} --w {net.width} --s {size[1]} --name {name} ${HOME} {1..3} {{lr}}"
+    command = CommandTarget(template, tmp_path)
+    assert command.placeholders == ("lr", "net.width", "size[1]", "name")
     config: dict[str, Value] = {"lr": 0.001, "net": {"width": 8}, "size": [1, 2], "name": "it's; rm -rf /"}
-    assert command.line(config) == "train --lr 0.001 --w 8 --s 2 --name 'it'\"'\"'s; rm -rf /' ${HOME} {1..3} {0.001}"
+    expected = "train --lr 0.001 --w 8 --s 2 --name 'it'\"'\"'s; rm -rf /' ${HOME} {1..3} {lr}"
+    assert Filling(config, {}).shell(template) == expected
 
 
 @pytest.mark.parametrize(
