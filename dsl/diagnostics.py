@@ -105,9 +105,13 @@ def _excerpt(source: Source, span: Span, label: str, width: int) -> list[str]:
 
 def render(diagnostic: Diagnostic, sources: Mapping[str, Source]) -> str:
     """`diagnostic` as plain text: header, place, source line with carets, help."""
-    head = f"{diagnostic.severity}[{diagnostic.code}]: {diagnostic.message}"
+    return "\n".join([f"{diagnostic.severity}[{diagnostic.code}]: {diagnostic.message}", *placed(diagnostic, sources)])
+
+
+def placed(diagnostic: Diagnostic, sources: Mapping[str, Source]) -> list[str]:
+    """The lines that follow the message: place, source line with carets, help."""
     source = sources.get(diagnostic.span.file)
-    out = [head]
+    out: list[str] = []
     if source is None:
         if diagnostic.span.file:
             out.append(f" --> {diagnostic.span.file}")
@@ -126,7 +130,7 @@ def render(diagnostic: Diagnostic, sources: Mapping[str, Source]) -> str:
             out += _excerpt(place, other.span, other.label, max(width, len(str(line))))
     if diagnostic.help:
         out.append(f"{'':>{width}} = help: {diagnostic.help}")
-    return "\n".join(out)
+    return out
 
 
 def render_all(diagnostics: Iterable[Diagnostic], sources: Mapping[str, Source]) -> str:

@@ -9,74 +9,21 @@ own classes and other libraries are none of its business; the elaborator notes i
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from functools import lru_cache
 from importlib.resources import files
 from typing import Literal
 
 from .diagnostics import nearest
+from .old_names import OLD_ARGUMENTS, OLD_CLASSES, OldClass
 
 Kind = Literal["bool", "int", "float", "str", "None", "other"]
 
 _KINDS: dict[str, Kind] = {"b": "bool", "i": "int", "f": "float", "s": "str", "n": "None"}
 
-#: Classes of older Clara files that MONAI does not have; the training translates them.
-LEGACY_CLASSES = {
-    "SegAhnet": (
-        "num_classes!:i if_use_psp:b pretrain_weight_name:ns plane:s final_activation:s n_spatial_dim:i "
-        "layers in_channels:i num_input_channels:i psp_block_num:i upsample_mode:s norm:s if_from_scratch:b data_format:s"
-    ),
-    "RandomAxisFlip": "fields! probability:f",
-}
-
-#: Classes of older MONAI and Clara that the training or the engine translates; their arguments are not held to a table.
-TRANSLATED_CLASSES = frozenset(
-    {
-        "AddChannel",
-        "AddChanneld",
-        "AsChannelFirst",
-        "AsChannelFirstd",
-        "ConvertToChannelsFirst",
-        "LoadNifti",
-        "MMARExecutor",
-        "MMARHandler",
-        "MMARStatsHandler",
-        "ReinforcementController",
-        "SplitChanneld",
-    }
-)
-
-#: Arguments that older files give and today's classes do not have: (classes, old name, today's name or None when it does nothing).
-#: "*" stands for every class that has today's name.
-OLD_ARGUMENTS: tuple[tuple[str, str, str | None], ...] = (
-    ("*", "dimensions", "spatial_dims"),
-    ("AsDiscrete AsDiscreted", "n_classes", "to_onehot"),
-    ("AsDiscrete AsDiscreted", "num_classes", "to_onehot"),
-    ("AsDiscrete AsDiscreted", "threshold_values", "threshold"),
-    ("AsDiscrete AsDiscreted", "logit_thresh", "threshold"),
-    ("KeepLargestConnectedComponent KeepLargestConnectedComponentd", "independent_per_channel", "independent"),
-    ("*", "as_tensor_output", None),
-    ("Spacingd Orientationd Rotate90d SpatialResampled RandCropByPosNegLabeld", "meta_keys", None),
-    ("Spacingd Orientationd Rotate90d SpatialResampled RandCropByPosNegLabeld", "meta_key_postfix", None),
-    ("RandSpatialCropSamplesd RandWeightedCropd SpatialCropd", "meta_keys", None),
-    ("RandSpatialCropSamplesd RandWeightedCropd SpatialCropd", "meta_key_postfix", None),
-    ("SupervisedTrainer SupervisedEvaluator", "post_transform", "postprocessing"),
-    ("MeanDice", "to_onehot_y", None),
-    ("MeanDice", "mutually_exclusive", None),
-    ("MeanDice", "sigmoid", None),
-    ("MeanDice", "softmax", None),
-    ("MeanDice", "other_act", None),
-    ("MeanDice", "logit_thresh", None),
-    ("MeanDice", "add_sigmoid", None),
-    ("MeanDice SurfaceDistance HausdorffDistance ROCAUC", "device", None),
-    (
-        "ReduceLROnPlateau StepLR MultiStepLR ExponentialLR CosineAnnealingLR LambdaLR CyclicLR OneCycleLR PolynomialLR",
-        "verbose",
-        None,
-    ),
-    ("CosineAnnealingWarmRestarts LinearLR ConstantLR SequentialLR", "verbose", None),
-)
+#: Clara's own parts of a study, which the engine does itself.
+ENGINE_CLASSES = frozenset({"MMARExecutor", "MMARHandler", "MMARStatsHandler", "ReinforcementController"})
 
 #: Our kernels stand in for classes of MONAI. A bare name means MONAI's class; a kernel that the table lacks takes its arguments.
 KERNELS = "automl_run.kernels"
@@ -151,8 +98,12 @@ def _parse(text: str, modules: tuple[str, ...]) -> Signature:
 def signatures(cls: str) -> tuple[Signature, ...]:
     """All classes that `cls` can mean, () when none is known. A dotted name means the class of that module only."""
     module, _, name = cls.rpartition(".")
-    if not module and name in LEGACY_CLASSES:
-        return (_parse(LEGACY_CLASSES[name], ("",)),)
+    old = OLD_CLASSES.get(name) if not module else None
+    was = () if old is None else (_parse(old.takes, ("",)),)
+    return (*_today(module, name), *was)
+
+
+def _today(module: str, name: str) -> tuple[Signature, ...]:
     table = _table()
     out: list[Signature] = []
     ours: list[Signature] = []
@@ -163,8 +114,21 @@ def signatures(cls: str) -> tuple[Signature, ...]:
         if not module or any(_is_within(module, known) for known in modules):
             (ours if modules == (KERNELS,) else out).append(_parse(text, modules))
     if not out and not ours and _is_within(module, KERNELS):
-        return signatures(f"{_STANDS_FOR}.{name}")
+        return _today(_STANDS_FOR, name)
     return tuple(out or ours)
+
+
+def old_class(cls: str, given: Collection[str]) -> OldClass | None:
+    """The old class that `cls` means with the arguments `given`; None for one of today.
+
+    A name that is one of today, too (`Dice`), means that one unless an argument is only the old one's.
+    """
+    row = OLD_CLASSES.get(cls)
+    if row is None:
+        return None
+    today = {name for signature in _today("", cls) for name in signature.names}
+    is_today = bool(_today("", cls)) and not any(name in row.arguments and name not in today for name in given)
+    return None if is_today else row
 
 
 def _is_within(module: str, known: str) -> bool:
@@ -177,8 +141,8 @@ def is_qualified(cls: str) -> bool:
 
 
 def is_known(cls: str) -> bool:
-    """Whether `cls` is a class of the table, or one that the training translates."""
-    return bool(signatures(cls)) or cls in TRANSLATED_CLASSES
+    """Whether `cls` is a class of the table, one that the training translates, or a part of the engine."""
+    return bool(signatures(cls)) or cls in ENGINE_CLASSES
 
 
 def library_versions() -> dict[str, str]:
@@ -188,7 +152,7 @@ def library_versions() -> dict[str, str]:
 
 def classes() -> tuple[str, ...]:
     """The names of all classes in the table."""
-    return (*_table().classes, *LEGACY_CLASSES)
+    return (*_table().classes, *OLD_CLASSES)
 
 
 @lru_cache(maxsize=1024)

@@ -40,7 +40,8 @@ from .restore import restore
 from .run_folder import RunFolder
 from .scheduler import Parts, Scheduler, steady_clock
 from .summary import as_json, summarize
-from .targets.base import Folding, Target
+from .targets.base import Folding, Inspecting, Target
+from .targets.measured import reported_metrics
 from .trace import Trace
 from .wire.server import private_folder
 
@@ -263,6 +264,8 @@ def _target(program: Program) -> Target:
     with contextlib.suppress(Undefined):
         # The baseline's configuration shows what no job could be given, such as an undefined `{x}` of a command.
         config = target.render(resolve(program, None))
+        if isinstance(target, Inspecting):
+            target.inspect(config, reported_metrics(program.study))
         repeat = program.study.repeat
         if repeat is not None and repeat.folds is not None and isinstance(target, Folding):
             target.check_folds(config, repeat.folds)

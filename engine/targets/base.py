@@ -6,7 +6,7 @@ the same `Spec`, and calls `run`. Importing a target's module stays cheap (no to
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol, runtime_checkable
@@ -99,3 +99,14 @@ class Folding(Protocol):
     def check_folds(self, config: Mapping[str, Value], count: int) -> None:
         """InputError when the data of this rendered configuration cannot be split into `count` folds."""
         ...
+
+
+@runtime_checkable
+class Inspecting(Protocol):
+    """A target that can tell from a rendered configuration that no job will train it."""
+
+    def inspect(self, config: Mapping[str, Value], metrics: Collection[str]) -> None:
+        """InputError for what the baseline's `config` shows, and its data. Cheap: imports neither torch nor MONAI nor user code.
+
+        `metrics`: those of the study's objectives that the target is to report.
+        """

@@ -24,3 +24,9 @@ def reported_objectives(study: Study) -> tuple[str, ...]:
     names = [name for name in objective_metrics(study) if name != "seconds"]
     measured = measured_metrics(study)
     return tuple(name for name in names if name not in measured) or tuple(names)
+
+
+def reported_metrics(study: Study) -> tuple[str, ...]:
+    """All metrics that the study reads and the target is to give."""
+    measured = (*measured_metrics(study), "seconds")
+    return tuple(name for name in metric_names(study) if name not in measured)

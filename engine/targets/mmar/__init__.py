@@ -2,7 +2,9 @@
 
 target.py      the target itself: checks, renders, runs; imports neither torch nor MONAI
 data_list.py   Decathlon data lists
-names.py       old names -> today's, one visible table
+checks.py      what the baseline's config and data show before a job trains
+places.py      where something stands in a JSON file
+names.py       what an old component becomes (the table: dsl/old_names.py)
 syntax.py      what a string or an object of the JSON means
 lookup.py      a name -> the class                  | these import torch and MONAI
 build.py       JSON -> objects                      |

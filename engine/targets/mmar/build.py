@@ -22,8 +22,8 @@ from . import data_list
 from .activation import Activation
 from .lookup import Lookup, call
 from .names import INPUT_ARGUMENTS, OUTPUT_ARGUMENTS, modernise
-from .networks import patch_sizes
-from .syntax import Component, component, components, expression, is_enabled, reference, with_names
+from .networks import WITH_ACTIVATION, patch_sizes
+from .syntax import Component, component, components, expression, is_enabled, metric_label, reference, with_names
 
 _log = logging.getLogger("automl_run.mmar")
 
@@ -110,8 +110,7 @@ class Build:
             part = self._component(item, key, where)
             built = self._item(section, key, item, where)
             if part is not None and built is not None:
-                label = part.attrs.get("log_label") or part.instance or part.cls
-                out[str(label)] = built
+                out[metric_label(part)] = built
         return out
 
     # -- values -----------------------------------------------------------------------------------------------------------
@@ -229,8 +228,9 @@ class Build:
     def _own_activation(self) -> str | None:
         """The activation that the network itself applies."""
         for part in components(self.section("train").get("model"), "model", "train.model"):
-            if is_enabled(part) and part.cls.endswith("SegAhnet"):
-                own = part.args.get("final_activation", "softmax")
+            usual = WITH_ACTIVATION.get(modernise(part.cls, part.args)[0])
+            if is_enabled(part) and usual is not None:
+                own = part.args.get("final_activation", usual)
                 return own if own in ("softmax", "sigmoid") else None
         return None
 

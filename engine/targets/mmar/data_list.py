@@ -8,7 +8,7 @@ An item may hold more keys than paths (a fold, a subject's number), and a list o
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -76,23 +76,3 @@ def _absolute(value: Value, base: Path, surely: bool) -> Value:
     if isinstance(value, str) and value and (surely or (base / value).exists()):
         return str(base / value)
     return value
-
-
-def check(source: DataSource) -> None:
-    """InputError when the list cannot be read, or images and labels that it names are not there."""
-    missing: list[str] = []
-    for item in resolved(source):
-        for key in ("image", "label"):
-            missing += [path for path in _texts(item.get(key)) if not Path(path).exists()]
-    missing = list(dict.fromkeys(missing))
-    if missing:
-        more = f" and {len(missing) - 1} more" if len(missing) > 1 else ""
-        raise InputError(f"{missing[0]}{more}: named by `{source.key}` of the data list {source.file}, but not there")
-
-
-def _texts(value: Value) -> Iterator[str]:
-    if isinstance(value, str):
-        yield value
-    elif isinstance(value, list):
-        for item in value:
-            yield from _texts(item)

@@ -1,49 +1,20 @@
-"""Old names -> today's: what files of Clara 3.x and 4.x call things, and what torch and MONAI call them now.
+"""What an old component becomes: the table of old names applied, and the values that changed with their names.
 
-Renamed arguments of classes that still exist stand in `automl_run.dsl.signatures.OLD_ARGUMENTS`, which the checks read too. Here
-are the classes that went away, the values that changed with their names, and where the name of a component is looked for.
+The table is `automl_run.dsl.old_names`, which the checks and the documentation read too. Here are the conversions of values, and
+where the name of a component is looked for.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
 from typing import Final
 
 from automl_run.dsl.ir import Value
-from automl_run.dsl.signatures import renamed
+from automl_run.dsl.old_names import OldClass
+from automl_run.dsl.signatures import old_class, renamed
 
 Arguments = dict[str, Value]
-
-
-@dataclass(frozen=True, slots=True)
-class Successor:
-    """Today's class for an old one: its dotted name, renamed arguments (None: dropped), and arguments that make it do the same."""
-
-    path: str
-    renamed: Mapping[str, str | None] = field(default_factory=dict)
-    added: Mapping[str, Value] = field(default_factory=dict)
-
-
-_FIELDS: Final[Mapping[str, str | None]] = {"fields": "keys"}
-
-#: Classes that went away.
-SUCCESSORS: Final[Mapping[str, Successor]] = {
-    # Clara Train 3.x (TensorFlow)
-    "SegAhnet": Successor(
-        "automl_run.engine.targets.mmar.networks.SegAhnet",
-        {"num_input_channels": "in_channels", "if_from_scratch": None, "data_format": None},
-    ),
-    "RandomAxisFlip": Successor("automl_run.kernels.RandAxisFlipd", {**_FIELDS, "probability": "prob"}),
-    "LoadNifti": Successor("monai.transforms.LoadImaged", _FIELDS),
-    "ConvertToChannelsFirst": Successor("monai.transforms.EnsureChannelFirstd", _FIELDS),
-    # MONAI 0.x
-    "AddChannel": Successor("monai.transforms.EnsureChannelFirst", added={"channel_dim": "no_channel"}),
-    "AddChanneld": Successor("monai.transforms.EnsureChannelFirstd", added={"channel_dim": "no_channel"}),
-    "AsChannelFirst": Successor("monai.transforms.EnsureChannelFirst", added={"channel_dim": -1}),
-    "AsChannelFirstd": Successor("monai.transforms.EnsureChannelFirstd", added={"channel_dim": -1}),
-    "SplitChanneld": Successor("monai.transforms.SplitDimd"),
-}
 
 #: Where a bare name is looked for first, by the key of the section it stands under; after these come all others.
 MODULES: Final[Mapping[str, tuple[str, ...]]] = {
@@ -87,19 +58,13 @@ INPUT_ARGUMENTS: Final = frozenset({"load_path", "pretrain_weight_name"})
 
 def modernise(name: str, args: Mapping[str, Value]) -> tuple[str, Arguments, list[str]]:
     """Today's name and arguments of component `name`, and a line for the log per thing that could not be carried over."""
-    successor = SUCCESSORS.get(name)
-    dropped: list[str] = []
-    if successor is not None:
-        out: Arguments = {}
-        for key, value in args.items():
-            new = successor.renamed.get(key, key)
-            if new is not None:
-                out[new] = value
-        out.update(successor.added)
-        return successor.path, out, dropped
+    row = old_class(name, args)
+    if row is not None:
+        return _of_old_class(row, args)
     short = name.rpartition(".")[2]
     converted = CONVERSIONS[short](args) if short in CONVERSIONS else dict(args)
-    out = {}
+    out: Arguments = {}
+    dropped: list[str] = []
     for key, value in converted.items():
         is_old, new = renamed(name, key)
         if not is_old:
@@ -109,6 +74,21 @@ def modernise(name: str, args: Mapping[str, Value]) -> tuple[str, Arguments, lis
         elif new not in converted:
             out[new] = value
     return name, out, dropped
+
+
+def _of_old_class(row: OldClass, args: Mapping[str, Value]) -> tuple[str, Arguments, list[str]]:
+    args, taken = _OF_OLD_CLASSES[row.name](args) if row.name in _OF_OLD_CLASSES else (dict(args), frozenset())
+    out: Arguments = {}
+    dropped: list[str] = []
+    for key, value in args.items():
+        new = row.renamed.get(key, key)
+        if new is not None:
+            out[new] = value
+        elif key not in taken:
+            dropped.append(f"{row.name}: `{key}` does nothing any more")
+    for key, value in row.defaults.items():
+        out.setdefault(key, value)
+    return row.today, out, dropped
 
 
 # -- values that changed with their names -------------------------------------------------------------------------------------
@@ -140,4 +120,84 @@ def _flagged(flag: Value, value: Value) -> Value:
 CONVERSIONS: Final[Mapping[str, Callable[[Mapping[str, Value]], Arguments]]] = {
     "AsDiscrete": _as_discrete,
     "AsDiscreted": _as_discrete,
+    "AsDiscreteD": _as_discrete,
+    "AsDiscreteDict": _as_discrete,
+}
+
+# -- values of old classes: made to fit today's class, with the old arguments that are spent on it ------------------------------
+
+_Converted = tuple[Arguments, frozenset[str]]
+
+
+def _without(args: Mapping[str, Value], *names: str) -> Arguments:
+    return {key: value for key, value in args.items() if key not in names}
+
+
+def _by_label(otherwise: str) -> Callable[[Mapping[str, Value]], _Converted]:
+    """`is_label` as an interpolation `mode`."""
+
+    def convert(args: Mapping[str, Value]) -> _Converted:
+        mode = "nearest" if args.get("is_label") is True else otherwise
+        return {**_without(args, "is_label"), "mode": mode}, frozenset()
+
+    return convert
+
+
+def _image_and_label(args: Mapping[str, Value]) -> _Converted:
+    """`image_field` and `label_field` as `fields`, where those are not given."""
+    out = dict(args)
+    fields: list[Value] = [args.get("image_field", "image"), args.get("label_field", "label")]
+    out.setdefault("fields", fields)
+    return out, frozenset({"image_field", "label_field"})
+
+
+def _crop(args: Mapping[str, Value]) -> _Converted:
+    out, taken = _image_and_label(args)
+    out.setdefault("label_field", "label")
+    return out, taken
+
+
+def _switched(args: Mapping[str, Value]) -> _Converted:
+    """A loss of Clara 3.x, whose switches mean the opposite of MONAI's; its smoothing is that of both terms."""
+    out = dict(args)
+    for switch in ("skip_background", "is_onehot_targets"):
+        if isinstance(value := args.get(switch), bool):
+            out[switch] = not value
+    if "smooth" in args:
+        out["smooth_dr"] = args["smooth"]
+    return out, frozenset()
+
+
+def _noise(args: Mapping[str, Value]) -> _Converted:
+    variance = args.get("variance")
+    if isinstance(variance, (int, float)) and not isinstance(variance, bool) and variance >= 0:
+        return {**args, "variance": math.sqrt(variance)}, frozenset()
+    return dict(args), frozenset()
+
+
+def _betas(args: Mapping[str, Value]) -> _Converted:
+    if not {"beta1", "beta2"} & args.keys():
+        return dict(args), frozenset()
+    return {**args, "betas": [args.get("beta1", 0.95), args.get("beta2", 0.98)]}, frozenset({"beta1", "beta2"})
+
+
+def _nibabel(args: Mapping[str, Value]) -> _Converted:
+    """An argument of the reader goes to the one that has it."""
+    return {**args, **({"reader": "NibabelReader"} if "as_closest_canonical" in args else {})}, frozenset()
+
+
+_OF_OLD_CLASSES: Final[Mapping[str, Callable[[Mapping[str, Value]], _Converted]]] = {
+    "LoadNifti": _nibabel,
+    "ScaleByResolution": _by_label("bilinear"),
+    "ScaleBySpacing": _by_label("bilinear"),
+    "ScaleByFactor": _by_label("trilinear"),
+    "ScaleToShape": _by_label("trilinear"),
+    "RandomZoom": _image_and_label,
+    "CropByPosNegRatio": _crop,
+    "FastCropByPosNegRatio": _crop,
+    "FastPosNegRatioCropROI": _crop,
+    "AddGaussianNoise": _noise,
+    "Dice": _switched,
+    "Focal": _switched,
+    "NovoGrad": _betas,
 }

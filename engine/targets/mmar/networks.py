@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import logging
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import torch
-from monai.networks.nets import AHNet
+from monai.networks.nets import AHNet, SegResNet
 
 from automl_run.dsl.ir import Value
 from automl_run.errors import JobError
@@ -51,9 +52,7 @@ class SegAhnet(AHNet):  # type: ignore[misc]  # MONAI is untyped
             raise ValueError(f"plane must be x, y or z, not {plane!r}")
         if norm not in ("batch", "group"):
             raise ValueError(f"norm must be batch or group, not {norm!r}")
-        activation = "none" if final_activation in (None, "", "linear") else final_activation
-        if activation not in ("softmax", "sigmoid", "none"):
-            raise ValueError(f"final_activation must be softmax, sigmoid or none, not {final_activation!r}")
+        activation = _activation(final_activation)
         self.low_axis = "xyz".index(plane) if n_spatial_dim == 3 else n_spatial_dim - 1
         _check_sizes(patch_sizes)
         blocks = (
@@ -81,13 +80,73 @@ class SegAhnet(AHNet):  # type: ignore[misc]  # MONAI is untyped
         """(B, C, ...) -> class probabilities, or raw values where `final_activation` is none, of the same spatial shape."""
         axis = 2 + self.low_axis
         out: torch.Tensor = super().forward(x.transpose(axis, -1)).transpose(axis, -1)
-        match self.activation:
-            case "softmax":
-                return out.softmax(dim=1)
-            case "sigmoid":
-                return out.sigmoid()
-            case _:
-                return out
+        return _activated(out, self.activation)
+
+
+class SegResnet(SegResNet):  # type: ignore[misc]  # MONAI is untyped
+    """Clara 3.x's residual network: MONAI's `SegResNet` with Clara's arguments and its final activation.
+
+    `blocks_down` and `blocks_up` are lists or texts such as "1,2,2,4". `use_group_normG`: groups of the normalisation, which is
+    over batches without `use_group_norm`. The state dict is that of `SegResNet`.
+    Myronenko, "3D MRI Brain Tumor Segmentation Using Autoencoder Regularization", 2018, arXiv 1810.11654.
+    """
+
+    def __init__(
+        self,
+        num_classes: int,
+        blocks_down: str | Sequence[int] = (1, 2, 2, 4),
+        blocks_up: str | Sequence[int] = (1, 1, 1),
+        init_filters: int = 8,
+        in_channels: int = 1,
+        dropout_prob: float | None = None,
+        final_activation: str | None = "softmax",
+        use_group_norm: bool = True,
+        use_group_normG: int = 8,  # Clara's name
+        use_vae: bool = False,
+    ) -> None:
+        if use_vae:
+            raise ValueError("use_vae: the training has no term for the autoencoder's loss; name MONAI's SegResNetVAE as own class")
+        activation = _activation(final_activation)
+        super().__init__(
+            spatial_dims=3,
+            init_filters=init_filters,
+            in_channels=in_channels,
+            out_channels=num_classes,
+            dropout_prob=dropout_prob or None,
+            norm=("GROUP", {"num_groups": math.gcd(use_group_normG, init_filters)}) if use_group_norm else "BATCH",
+            blocks_down=_counts(blocks_down),
+            blocks_up=_counts(blocks_up),
+        )
+        self.activation = activation
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        """(B, C, D, H, W) -> class probabilities, or raw values where `final_activation` is none."""
+        return _activated(super().forward(x), self.activation)
+
+
+#: Networks that apply an activation of their own, and the one they apply where nothing is said.
+WITH_ACTIVATION: Final = {f"{__name__}.{network.__name__}": "softmax" for network in (SegAhnet, SegResnet)}
+
+
+def _activation(named: str | None) -> str:
+    activation = "none" if named in (None, "", "linear") else str(named)
+    if activation not in ("softmax", "sigmoid", "none"):
+        raise ValueError(f"final_activation must be softmax, sigmoid or none, not {named!r}")
+    return activation
+
+
+def _activated(out: torch.Tensor, activation: str) -> torch.Tensor:
+    match activation:
+        case "softmax":
+            return out.softmax(dim=1)
+        case "sigmoid":
+            return out.sigmoid()
+        case _:
+            return out
+
+
+def _counts(written: str | Sequence[int]) -> tuple[int, ...]:
+    return tuple(int(count) for count in (written.split(",") if isinstance(written, str) else written))
 
 
 def _check_sizes(sizes: Sizes) -> None:

@@ -94,6 +94,11 @@ def is_enabled(part: Component) -> bool:
     return not flag(part.attrs.get("disabled", False), part.title) and part.attrs.get("rank", 0) in (0, None)
 
 
+def metric_label(part: Component) -> str:
+    """The name under which a metric is reported."""
+    return str(part.attrs.get("log_label") or part.instance or part.cls)
+
+
 def components(node: Value, key: str, place: str) -> Iterator[Component]:
     """The components that stand at `node` itself or in its list, disabled ones too; a `{"ref": ...}` is not one."""
     if isinstance(node, list):
