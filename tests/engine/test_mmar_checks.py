@@ -170,10 +170,11 @@ def test_a_label_of_another_shape_is_found_by_its_header(root: Path) -> None:
 
 
 def test_several_mistakes_are_told_at_once(root: Path) -> None:
+    (root / "a.nii").unlink()
     with pytest.raises(InputError) as caught:
-        inspect(root, wrong(lambda c: (c["train"]["model"].update(name="UNett"), (root / "a.nii").unlink())))
+        inspect(root, wrong(lambda c: c["train"]["model"].update(name="UNett")))
     assert "UNett" in str(caught.value)
-    assert "are not there" in str(caught.value) or "is not there" in str(caught.value)
+    assert "1 of the 2 files named by `training` of the data list is not there" in str(caught.value)
 
 
 def test_a_program_above_the_file_counts(root: Path) -> None:

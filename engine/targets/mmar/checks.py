@@ -83,8 +83,8 @@ class Checks:
         for section in SECTIONS:
             for config in (self.config, self.places.data(self.file)):
                 node = config.get(section)
-                for key in node if isinstance(node, dict) else ():
-                    for part in components(node[key], key, f"{section}.{key}"):
+                for key, value in node.items() if isinstance(node, dict) else ():
+                    for part in components(value, key, f"{section}.{key}"):
                         is_off = part.attrs.get("disabled") in (True, "true")
                         if not is_off and "." not in part.cls and part.cls not in known and part.place not in told:
                             told.add(part.place)
