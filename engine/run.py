@@ -264,11 +264,12 @@ def _target(program: Program) -> Target:
     with contextlib.suppress(Undefined):
         # The baseline's configuration shows what no job could be given, such as an undefined `{x}` of a command.
         config = target.render(resolve(program, None))
-        if isinstance(target, Inspecting):
-            target.inspect(config, reported_metrics(program.study))
         repeat = program.study.repeat
-        if repeat is not None and repeat.folds is not None and isinstance(target, Folding):
-            target.check_folds(config, repeat.folds)
+        folds = None if repeat is None else repeat.folds
+        if isinstance(target, Inspecting):
+            target.inspect(config, reported_metrics(program.study), folds=folds is not None)
+        if folds is not None and isinstance(target, Folding):
+            target.check_folds(config, folds)
     return target
 
 

@@ -163,6 +163,14 @@ def test_all_missing_files_are_counted_and_placed_in_the_data_list(root: Path) -
     assert "1 of the 2 files named by `validation`" in told
 
 
+def test_folds_need_no_list_for_the_validation(root: Path) -> None:
+    data = json.loads((root / "data.json").read_text())
+    (root / "data.json").write_text(json.dumps({"training": data["training"]}))
+    with pytest.raises(InputError, match="has no list `validation`"):
+        inspect(root, config())
+    MmarTarget(str(root), root, {}).inspect(config(), ("dice",), folds=True)
+
+
 def test_a_label_of_another_shape_is_found_by_its_header(root: Path) -> None:
     nibabel.save(nibabel.Nifti1Image(np.zeros((4, 4, 5), np.uint8), np.eye(4)), root / "b.nii")
     with pytest.raises(InputError, match=r"b\.nii: it has 4 x 4 x 5 voxels, a\.nii has 4 x 4 x 4"):

@@ -42,9 +42,11 @@ class Checks:
         self.places = Places()
         self.errors: list[InputError] = []
 
-    def run(self, metrics: Collection[str]) -> None:
-        """InputError with everything that is found. `metrics`: those that the study wants reported."""
-        for check in (self._names, self._references, lambda: self._metrics(metrics), self._validation, self._data):
+    def run(self, metrics: Collection[str], data_of: Collection[str] = SECTIONS) -> None:
+        """InputError with everything that is found. `metrics`: those that the study wants. `data_of`: sections whose data count."""
+        for check in (
+            self._names, self._references, lambda: self._metrics(metrics), self._validation, lambda: self._data(data_of)
+        ):  # fmt: skip
             self._collect(check)
         if self.errors:
             more = len(self.errors) - _MOST
@@ -157,9 +159,9 @@ class Checks:
 
     # -- data -----------------------------------------------------------------------------------------------------------------
 
-    def _data(self) -> None:
+    def _data(self, sections: Collection[str]) -> None:
         for section, node in self._sections():
-            for part in self._parts(section, node, "dataset"):
+            for part in self._parts(section, node, "dataset") if section in sections else ():
                 here = (*_steps(part.place), "data_list_file_path")
                 try:
                     source = data_list.source_of(part.attrs, self.root, part.place)

@@ -14,7 +14,7 @@ from automl_run.engine.targets.base import Job, Result
 from automl_run.errors import InputError
 
 from . import folds
-from .checks import Checks
+from .checks import SECTIONS, Checks
 
 #: What `{MMAR_CKPT_DIR}` is in a rendered config: relative, so that each job writes into its own folder.
 CHECKPOINT_DIR = "models"
@@ -39,9 +39,10 @@ class MmarTarget:
         if not (self.root / "config").is_dir():
             raise InputError(f"{self.root} is no MMAR: it has no folder `config`")
 
-    def inspect(self, config: Mapping[str, Value], metrics: Collection[str]) -> None:
+    def inspect(self, config: Mapping[str, Value], metrics: Collection[str], *, folds: bool = False) -> None:
         """InputError for a component, a reference, a metric or a file that is not there, and volumes that do not fit each other."""
-        Checks(config, self.root, self.root / "config" / str(self.variables.get("trainconf", self.config_name))).run(metrics)
+        file = self.root / "config" / str(self.variables.get("trainconf", self.config_name))
+        Checks(config, self.root, file).run(metrics, SECTIONS[:1] if folds else SECTIONS)
 
     def render(self, config: dict[str, Resolved]) -> dict[str, Value]:
         """Clara's JSON with every `{x}` replaced. A variable that is also a first-level key replaces its value there, too."""
