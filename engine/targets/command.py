@@ -31,6 +31,10 @@ from .script_channel import ScriptChannel
 #: Linux allows 128 KiB for one variable of the environment.
 _MAX_VARIABLE: Final = 120_000
 _YAML = "params.yaml"
+_SILENT: Final = (
+    "the command ended well, but said nothing of `{0}`: it calls `automl_run.report(step, {0}=...)`, "
+    'prints `automl: step=1 {0}=0.5`, or prints lines that `metrics = {{{0}: "... ([0-9.]+)"}}` finds'
+)
 #: Stands for a folder or a file that only a job has: as unknown as a variable of the shell.
 _LATER: Final = "$LATER"
 
@@ -154,9 +158,13 @@ class CommandTarget:
             channel.close()
             raise JobError("user_error", f"the command cannot be started in {folder}: {error}") from error
         try:
-            return Conversation(process, job.report, channel, self.metrics).run()
+            conversation = Conversation(process, job.report, channel, self.metrics)
+            result = conversation.run()
         finally:
             channel.close()
+        if job.objectives and not conversation.heard:
+            print(f"automl-run: {_SILENT.format(job.objectives[0])}", flush=True)
+        return result
 
 
 def _arguments(template: str | Sequence[str], filling: Filling) -> list[str]:

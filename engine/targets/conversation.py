@@ -55,10 +55,12 @@ class Conversation:
         self._stoppable = report if isinstance(report, _Stoppable) else None
         self._channel = channel
         self._patterns = Patterns(patterns or {})
-        self._lines = Lines()
+        self._lines = Lines(every=bool(patterns))
         self._final: dict[str, float] = {}
         self._tail = b""
         self._told = False
+        #: whether the command said any metric
+        self.heard = False
         self._kill_at: float | None = None
         self._oom_kills = oom_kill_count()
 
@@ -152,6 +154,7 @@ class Conversation:
         return True
 
     def _take(self, step: int | None, values: dict[str, float]) -> None:
+        self.heard |= bool(values)
         if step is None:
             self._final |= values
         elif self._report(step, **values):

@@ -9,6 +9,7 @@ from typing import Final
 from automl_run.errors import JobError
 
 _PREFIX: Final = "automl:"
+_OURS: Final = _PREFIX.encode()
 _WORD = r"[^\s=]+=[-+\w.]+"
 #: After a progress bar, or a logger's own words.
 _WITHIN: Final = re.compile(rf"\bautoml:(?:[ \t]*{_WORD})(?:[ \t]+{_WORD})*[ \t]*$")
@@ -18,15 +19,19 @@ _MAX_LINE: Final = 64 * 1024
 
 
 class Lines:
-    """Cuts output into lines; a carriage return ends one, too: a progress bar never ends its own."""
+    """Cuts output into lines; a carriage return ends one, too: a progress bar never ends its own.
 
-    def __init__(self) -> None:
+    `every`: all of them are wanted, not those alone that may be ours.
+    """
+
+    def __init__(self, every: bool = False) -> None:
+        self._every = every
         self._rest = b""
 
     def cut(self, data: bytes) -> list[str]:
         *lines, self._rest = (self._rest + data).replace(b"\r", b"\n").split(b"\n")
         self._rest = self._rest[-_MAX_LINE:]
-        return [_text(line) for line in lines]
+        return [_text(line) for line in lines if self._every or _OURS in line]
 
     def end(self) -> str:
         """What follows the last end of a line."""

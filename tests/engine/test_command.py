@@ -213,6 +213,13 @@ def test_metrics_of_lines_that_the_script_has_anyway(tmp_path: Path, job: Job) -
         CommandTarget("echo epoch x", tmp_path, metrics={"dice": "epoch (.*)"}).run(job)
 
 
+def test_a_command_that_says_nothing_is_told_how(tmp_path: Path, job: Job, capfd: pytest.CaptureFixture[str]) -> None:
+    assert CommandTarget("echo well", tmp_path).run(job) is None
+    assert "said nothing of `dice`: it calls `automl_run.report(step, dice=...)`" in capfd.readouterr().out
+    CommandTarget("echo automl: dice=1", tmp_path).run(job)
+    assert "said nothing" not in capfd.readouterr().out
+
+
 @pytest.mark.parametrize(
     ("command", "cause", "message"),
     [
