@@ -198,14 +198,14 @@ class Build:
             return None
         factory = self.lookup.find(name, part.key, part.place)
         args = self.activation.adjust(part, name, args)
-        values = {key: self.value(section, self._located(part.key, key, node), f"{part.title}.{key}") for key, node in args.items()}
-        values = {**self._supplied(section, part, name, args), **values}
+        values = {key: self.value(section, self.located(part.key, key, node), f"{part.title}.{key}") for key, node in args.items()}
+        values = {**self.supplied(section, part, name, args), **values}
         if part.key in ("trainer", "evaluator") and not self.amp:
             values["amp"] = False
         built = call(factory, values, part.title)
         return built.to(self.device) if isinstance(built, torch.nn.Module) else built
 
-    def _located(self, key: str, argument: str, node: Value) -> Value:
+    def located(self, key: str, argument: str, node: Value) -> Value:
         """Relative places of handlers and networks, made absolute."""
         if key in ("handlers", "model") and isinstance(node, str) and node and reference(node) is None and expression(node) is None:
             if argument in OUTPUT_ARGUMENTS:
@@ -214,7 +214,7 @@ class Build:
                 return str(self.root / node)
         return node
 
-    def _supplied(self, section: str, part: Component, name: str, args: Mapping[str, Value]) -> dict[str, object]:
+    def supplied(self, section: str, part: Component, name: str, args: Mapping[str, Value]) -> dict[str, object]:
         """Arguments that Clara supplied."""
         if part.key in ("trainer", "evaluator"):
             return {"device": self.device}

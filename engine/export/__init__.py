@@ -1,0 +1,9 @@
+"""Models that leave a run: as a MONAI bundle, as an ensemble.
+
+source.py       a job's config, weights and score, wherever in the run they lie
+translate.py    an MMAR's config -> a bundle's, component by component      | these import torch and MONAI
+inference.py    the validation's chains without the label                   |
+metadata.py     what MONAI's bundle specification requires to be said       |
+mmar_bundle.py  the bundle of an MMAR's job                                 |
+folder.py       a folder that is there whole, or not at all
+"""

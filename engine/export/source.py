@@ -1,0 +1,106 @@
+"""A trained job of a run: its configuration, its weights and its score, wherever in the run folder they lie."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+from automl_run.dsl.diagnostics import did_you_mean
+from automl_run.dsl.ir import Program, Value
+from automl_run.engine import journal
+from automl_run.engine.agent.folders import JobSpec, attempt_dir, read_job_spec
+from automl_run.engine.core.apply import replay
+from automl_run.engine.files import BEST
+from automl_run.engine.run import read_run
+from automl_run.engine.summary import Job, Summary, read_summary
+from automl_run.errors import InputError
+
+#: The weights of the best validation, in a job's folder.
+WEIGHTS: Final = Path("models") / "model.pt"
+
+
+@dataclass(frozen=True, slots=True)
+class Trained:
+    """`folder` holds `config/` and the weights; `base_dir`: what the target's own path is relative to."""
+
+    summary: Summary
+    job: Job
+    spec: JobSpec
+    folder: Path
+    config: dict[str, Value]
+
+    @property
+    def weights(self) -> Path:
+        return self.folder / WEIGHTS
+
+    @property
+    def root(self) -> Path:
+        """The folder that the target names."""
+        path = next(iter(self.spec.target.args.values()), "")
+        return (Path(self.spec.base_dir) / Path(str(path)).expanduser()).resolve()
+
+
+def trained(folder: Path, name: str | None = None) -> Trained:
+    """The job called `name` of the run in `folder`, or its best. InputError if it has left no model."""
+    summary = read_summary(read_run(folder))
+    if name is None:
+        if summary.best is None:
+            raise InputError(f"no job of {folder} has a score")
+        name = summary.best.job
+    job = next((job for job in summary.jobs if job.name == name), None)
+    if job is None:
+        hint = did_you_mean(name, [job.name for job in summary.jobs])
+        raise InputError(f"{folder} has no job `{name}`" + (f"; {hint}" if hint else ""))
+    return _trained(folder, summary, job)
+
+
+def best_trained(folder: Path, count: int) -> list[Trained]:
+    """The `count` best jobs that have a score and still have their model, the best first. InputError if there is none."""
+    summary = read_summary(read_run(folder))
+    sign = -1.0 if summary.objective.direction == "maximize" else 1.0
+    scored = [job for job in summary.jobs if job.score is not None and job.state == "done"]
+    ranked = sorted(scored, key=lambda job: (sign * (job.score or 0.0), job.index, job.repetition or 0))
+    found: list[Trained] = []
+    for job in ranked:
+        if len(found) == count:
+            break
+        with contextlib.suppress(InputError):
+            found.append(_trained(folder, summary, job))
+    if not found:
+        raise InputError(f"no job of {folder} has a score and a model")
+    return found
+
+
+def _trained(folder: Path, summary: Summary, job: Job) -> Trained:
+    spec = read_job_spec(folder / job.name)
+    if spec is None:
+        raise InputError(f"{folder / job.name} has no job.json that can be read: the job never started, or its folder was removed")
+    place = attempt_dir(folder, job.name, job.attempts)
+    if not (place / WEIGHTS).is_file() and summary.best is not None and summary.best.job == job.name:
+        place = folder / BEST
+    if not (place / WEIGHTS).is_file():
+        kept = f": the study keeps the best {summary.keep}" if summary.keep is not None else ""
+        raise InputError(f"{job.name} has no model: there is no {folder / job.name / WEIGHTS}{kept}")
+    file = place / "config" / spec.config_name
+    try:
+        config = json.loads(file.read_bytes())
+    except (OSError, ValueError) as error:
+        raise InputError(f"{file} cannot be read: {error}") from error
+    return Trained(summary, job, spec, place, config)
+
+
+def program_of(folder: Path) -> Program:
+    """The program of a run, as its journal has it."""
+    with contextlib.closing(journal.Journal.read(folder)) as store:
+        program = replay(store.facts()).program
+    if program is None:
+        raise InputError(f"{folder} was never started")
+    return program
+
+
+def metric_scores(job: Job) -> Mapping[str, Any]:
+    return {**job.reported, **job.scores}

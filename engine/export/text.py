@@ -1,0 +1,50 @@
+"""What an exported bundle says to people."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from automl_run.engine.report.wording import parameters_text, score_text
+
+from .source import Trained
+
+LICENSE: Final = """No license has been chosen for this model yet.
+Put its terms here before you give it to others; those of the data that it was trained on may bind it, too.
+"""
+
+
+def readme(trained: Trained, name: str, *, custom: bool) -> str:
+    run, job = trained.summary, trained.job
+    scores = ", ".join(f"{metric} {score_text(value)}" for metric, value in job.scores.items())
+    path = "PYTHONPATH=custom " if custom else ""
+    return f"""# {name}
+
+A MONAI bundle, exported by automl-run from the search `{run.run_id}`: job {job.name}, which had {scores or "no score"} on the
+validation list of its training.
+
+Found parameters: `{parameters_text(job.params, {})}`
+
+## Evaluate
+
+In this folder, on the validation list (`configs/data_list.json`, paths relative to `dataset_dir`):
+
+```
+{path}python -m monai.bundle run --config_file configs/evaluate.json --meta_file configs/metadata.json --bundle_root .
+```
+
+`eval/metrics.csv` then holds the metrics. `--dataset_dir DIR` says where the volumes lie now.
+
+## Segment
+
+```
+{path}python -m monai.bundle run --config_file configs/inference.json --meta_file configs/metadata.json --bundle_root . \\
+  --datalist "['/data/image.nii.gz']" --output_dir out
+```
+
+Label maps lie in the space of the images.
+
+## Before it is given away
+
+`configs/metadata.json` says who made it (`authors`, `copyright`) and what it is for (`task`, `intended_use`); `LICENSE` has no
+terms yet.
+"""

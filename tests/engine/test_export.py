@@ -1,0 +1,122 @@
+"""A trained job as a MONAI bundle: what it holds, and that MONAI gives the table's score with it."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import nibabel
+import numpy as np
+import pytest
+from small_mmar import AFFINE, make_study
+
+from automl_run.cli.main import main
+from automl_run.dsl.ir import Value
+from automl_run.engine.export.inference import without_label
+
+#: What MONAI's bundle specification calls mandatory.
+MANDATORY = {
+    "version", "monai_version", "pytorch_version", "numpy_version", "required_packages_version", "task", "description", "authors",
+    "copyright", "network_data_format",
+}  # fmt: skip
+TENSOR = {
+    "type", "format", "modality", "num_channels", "spatial_shape", "dtype", "value_range", "is_patch_data", "channel_def",
+}  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A run of two jobs on a small MMAR."""
+    folder = tmp_path_factory.mktemp("export")
+    assert main([str(make_study(folder)), "--run-id", "a"]) == 0
+    return folder / "runs" / "a"
+
+
+def monai_bundle(bundle: Path, config: str, **more: object) -> None:
+    """What `python -m monai.bundle run --config_file ... --meta_file ...` does, which needs `fire` for its arguments."""
+    files = {"config_file": f"configs/{config}", "meta_file": "configs/metadata.json", "bundle_root": ".", **more}
+    code = f"from monai.bundle import run; run(**{files!r})"
+    done = subprocess.run([sys.executable, "-c", code], cwd=bundle, capture_output=True, text=True, check=False, timeout=300)
+    assert done.returncode == 0, done.stderr[-3000:]
+
+
+def summary(run: Path) -> Any:
+    return json.loads((run / "summary.json").read_bytes())
+
+
+def test_the_bundle_of_the_best_job_gives_the_score_of_the_table(run: Path, tmp_path: Path) -> None:
+    bundle = tmp_path / "bundle"
+    assert main(["export", str(run), "--bundle", str(bundle)]) == 0
+    monai_bundle(bundle, "evaluate.json")
+    (line,) = (bundle / "eval" / "metrics.csv").read_text().splitlines()
+    name, value = line.split(",")
+    best = summary(run)["best"]
+    assert name == "val_mean_dice"
+    assert float(value) == pytest.approx(best["score"], abs=1e-6)
+    monai_bundle(bundle, "inference.json", output_dir="out")
+    found = nibabel.load(bundle / "out" / "image4" / "image4_seg.nii.gz")
+    assert np.allclose(found.affine, AFFINE)
+    assert set(np.unique(found.get_fdata())) <= {0, 1}
+
+
+def test_what_the_specification_requires_is_there(run: Path, tmp_path: Path) -> None:
+    bundle = tmp_path / "bundle"
+    job = summary(run)["jobs"][0]["name"]
+    assert main(["export", str(run), "--bundle", str(bundle), "--job", job]) == 0
+    files = {str(path.relative_to(bundle)) for path in bundle.rglob("*") if path.is_file()}
+    wanted = ("models/model.pt", "docs/README.md", "docs/license.txt", "LICENSE")
+    assert files >= {*wanted, *(f"configs/{name}.json" for name in ("metadata", "inference", "evaluate"))}
+    meta = json.loads((bundle / "configs" / "metadata.json").read_bytes())
+    assert meta.keys() >= MANDATORY
+    formats = meta["network_data_format"]
+    assert formats["inputs"]["image"].keys() >= TENSOR
+    assert formats["outputs"]["pred"].keys() >= TENSOR
+    assert (formats["inputs"]["image"]["num_channels"], formats["outputs"]["pred"]["num_channels"]) == (1, 2)
+    assert formats["inputs"]["image"]["value_range"] == [0.0, 1.0]
+    assert meta["eval_metrics"] == {"val_mean_dice": summary(run)["jobs"][0]["score"]}
+    # MONAI's own look at it: the network takes and gives what is said.
+    check = "from monai.bundle import verify_net_in_out as v; v('network_def', 'configs/metadata.json', 'configs/evaluate.json')"
+    done = subprocess.run([sys.executable, "-c", check], cwd=bundle, capture_output=True, text=True, check=False, timeout=300)
+    assert done.returncode == 0, done.stderr[-3000:]
+
+
+def test_nothing_is_overwritten_and_nothing_half_written(run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    there = tmp_path / "there"
+    there.mkdir()
+    assert main(["export", str(run), "--bundle", str(there)]) == 2
+    assert "there exists: nothing is overwritten" in capsys.readouterr().err
+    assert main(["export", str(run), "--bundle", str(tmp_path / "b"), "--job", "W1_1_J9"]) == 2
+    assert "did you mean `W1_" in capsys.readouterr().err
+    copy = tmp_path / "copy"
+    shutil.copytree(run, copy)
+    best = summary(run)["best"]["job"]
+    for model in (copy / best / "models" / "model.pt", copy / "best" / "models" / "model.pt"):
+        model.unlink()
+        model.write_bytes(b"no weights")
+    assert main(["export", str(copy), "--bundle", str(tmp_path / "b")]) == 2
+    assert "model.pt cannot be read" in capsys.readouterr().err
+    for folder in (copy / best, copy / "best"):
+        shutil.rmtree(folder / "models")
+    assert main(["export", str(copy), "--bundle", str(tmp_path / "b")]) == 2
+    assert f"{best} has no model" in capsys.readouterr().err
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["copy", "there"]
+
+
+def test_an_inference_has_no_label() -> None:
+    both: list[Value] = ["image", "label"]
+    assert without_label(
+        [
+            {"_target_": "LoadImaged", "keys": both},
+            {"_target_": "Spacingd", "keys": both, "pixdim": [1.0, 1.0], "mode": ["bilinear", "nearest"]},
+            {"_target_": "AsDiscreted", "keys": "label", "to_onehot": 2},
+            {"_target_": "ScaleIntensityd", "keys": "image"},
+        ]
+    ) == [
+        {"_target_": "LoadImaged", "keys": ["image"]},
+        {"_target_": "Spacingd", "keys": ["image"], "pixdim": [1.0, 1.0], "mode": ["bilinear"]},
+        {"_target_": "ScaleIntensityd", "keys": "image"},
+    ]
