@@ -19,6 +19,11 @@ BEST: Final = "best"
 
 def write_whole(path: Path, data: bytes, *, sync: bool = False) -> None:
     """`path` has its old content or all of `data`; with `sync` it is on the disk when this returns."""
+    put_in_place(stage(path, data, sync=sync), path, sync=sync)
+
+
+def stage(path: Path, data: bytes, *, sync: bool) -> Path:
+    """A file beside `path`, of this process, that `put_in_place` makes `path`; with `sync` its content is on the disk."""
     temporary = path.with_name(f".{path.name}.{os.getpid()}")
     try:
         with temporary.open("wb") as file:
@@ -26,9 +31,17 @@ def write_whole(path: Path, data: bytes, *, sync: bool = False) -> None:
             if sync:
                 file.flush()
                 os.fsync(file.fileno())
-        temporary.replace(path)
     except OSError:
         temporary.unlink(missing_ok=True)
+        raise
+    return temporary
+
+
+def put_in_place(staged: Path, path: Path, *, sync: bool) -> None:
+    try:
+        staged.replace(path)
+    except OSError:
+        staged.unlink(missing_ok=True)
         raise
     if sync:
         folder = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY)

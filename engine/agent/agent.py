@@ -33,7 +33,7 @@ from .attempt import Attempt
 from .effects import Effects
 from .folders import JobSpec, is_safe_name
 from .gpu_locks import lock_names
-from .keeper import DEFAULT_GRACES, DISK_FULL, Graces
+from .keeper import DEFAULT_GRACES, DISK_FULL, Graces, Kept
 from .outcome import Outcome
 from .uplink import Uplink
 from .warm import WarmServer
@@ -62,6 +62,8 @@ class Settings:
 
 #: How often a warm server that is still starting is looked at.
 WARM_PATIENCE_S: Final = 10.0
+#: So many warm servers may end one after another without having started a job.
+WARM_STARTS: Final = 3
 
 
 class Agent:
@@ -70,12 +72,16 @@ class Agent:
         self._effects = effects if effects is not None else Effects()
         self._selector = self._effects.selector()
         self._attempts: dict[tuple[str, int], Attempt] = {}
+        #: keepers that have only themselves to end, by their number
+        self._leaving: dict[int, Kept] = {}
         #: the newest attempt of each job that was ever assigned here
         self._newest: dict[str, int] = {}
         self._uplink = Uplink(
             settings.run_dir, settings.orphan_time_s, self._effects, self._selector, self._hello, self._obey, self._say
         )
         self._warm: WarmServer | None = None
+        #: since one of them last started a job
+        self._warm_starts = 0
         #: why this worker's GPUs are not to be used any more
         self._quarantine: wire.Quarantine | None = None
         self._draining = False
@@ -97,6 +103,7 @@ class Agent:
             self._warm_up()
 
     def _warm_up(self) -> None:
+        self._warm_starts += 1
         try:
             self._warm = self._effects.warm_server(self._settings.libraries, self._settings.threads)
         except OSError as error:
@@ -113,12 +120,16 @@ class Agent:
         self._start_next()
 
     def _cool(self) -> None:
-        """The warm server is gone: from now on each job imports its libraries itself."""
+        """The warm server is gone. Another one is started, or from now on each job imports its libraries itself."""
         warm, self._warm = self._warm, None
         assert warm is not None
         self._unwatch(warm.fd)
         warm.close()
-        self._say(f"warning: jobs start cold from now on; the warm server is not fit: {warm.reason}")
+        if warm.hopeless or self._warm_starts >= WARM_STARTS:
+            self._say(f"warning: jobs start cold from now on; the warm server is not fit: {warm.reason}")
+        elif not self._draining:
+            self._say(f"the warm server is started again: {warm.reason}")
+            self._warm_up()
 
     def turn(self) -> bool:
         """Waits for something to happen, and deals with it; True when it is time to `leave`."""
@@ -318,10 +329,13 @@ class Agent:
         finally:
             if self._warm is not None and not self._warm.ready:
                 self._cool()
+        if self._warm is not None and self._warm.ready:
+            self._warm_starts = 0
         attempt.kept = kept
         attempt.began = self._effects.clock()
         attempt.channel = Connection(kept.channel, decode_from_agent)
         self._watch(kept.pidfd, partial(self._on_keeper_end, attempt))
+        self._watch(kept.orders.fileno(), partial(self._on_keeper_word, attempt))
         self._watch(kept.channel.fileno(), partial(self._on_channel, attempt))
         self._accept(attempt, kept.pid)
 
@@ -351,16 +365,42 @@ class Agent:
             if channel.eof:
                 self._unwatch(channel.fileno())
 
-    def _on_keeper_end(self, attempt: Attempt, mask: int) -> None:
-        kept, channel = attempt.kept, attempt.channel
+    def _on_keeper_word(self, attempt: Attempt, mask: int) -> None:
+        """Its keeper says that the attempt is over: the next one need not wait for the end of the keeper itself."""
+        kept = attempt.kept
         assert kept is not None
-        assert channel is not None
+        self._unwatch(kept.orders.fileno())
+        if kept.is_over():
+            self._unwatch(kept.pidfd)
+            self._leaving[kept.pid] = kept
+            self._watch(kept.pidfd, partial(self._bury, kept))
+            self._attempt_over(attempt, 0)
+        # Else it has closed its end, and ends: its pidfd tells.
+
+    def _bury(self, kept: Kept, mask: int = 0) -> None:
+        """Of a keeper that had said its word."""
+        del self._leaving[kept.pid]
+        self._unwatch(kept.pidfd)
+        with contextlib.suppress(ChildProcessError):  # it was among what a dead keeper had left
+            self._effects.reap(kept)
+        kept.close()
+
+    def _on_keeper_end(self, attempt: Attempt, mask: int) -> None:
+        kept = attempt.kept
+        assert kept is not None
+        self._unwatch(kept.pidfd)
+        self._unwatch(kept.orders.fileno())
         code = self._effects.reap(kept)
+        self._attempt_over(attempt, code)
+        kept.close()
+
+    def _attempt_over(self, attempt: Attempt, code: int) -> None:
+        """`code`: the keeper's, of use where it has left no result."""
+        channel = attempt.channel
+        assert channel is not None
         # Whatever a failed send made of its `eof`: what the job had said is still there to be read.
         self._on_channel(attempt)
-        self._unwatch(kept.pidfd)
         self._unwatch(channel.fileno())
-        kept.close()
         attempt.kept = None
         outcome = self._effects.read_outcome(attempt.folder, *attempt.key)
         if outcome is None:
@@ -399,7 +439,8 @@ class Agent:
 
     def _on_signals(self, mask: int) -> None:
         self._signals.clear()
-        self._effects.reap_orphans([attempt.kept.pid for attempt in self._attempts.values() if attempt.kept is not None])
+        kept = [attempt.kept.pid for attempt in self._attempts.values() if attempt.kept is not None]
+        self._effects.reap_orphans([*kept, *self._leaving])
 
     def _on_lifeline(self, mask: int) -> None:
         assert self._settings.lifeline is not None
@@ -412,6 +453,8 @@ class Agent:
             if attempt.kept is not None:
                 attempt.kill()
                 self._effects.reap(attempt.kept)
+        for kept in list(self._leaving.values()):
+            self._bury(kept)
         if self._warm is not None:
             self._warm.close()
         self._uplink.send(wire.Bye())

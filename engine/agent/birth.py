@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import importlib.util
 import os
 import signal
 import socket
@@ -11,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, NoReturn
 
+from automl_run.engine.targets.seeding import seed_libraries
 from automl_run.engine.wire.connection import Connection
 from automl_run.engine.wire.frames import decode_to_agent
 
@@ -19,6 +21,7 @@ from .job import run_forked_job
 from .memory import PeakMemory
 from .processes import close_descriptors, die_with_parent, reset_signals
 from .streams import set_streams
+from .threads import set_threads
 
 _OOM_SCORE: Final = "500"
 #: the channel, the pipes, and two locks for each of many GPUs
@@ -61,6 +64,7 @@ def _wait_for_birth(sock: socket.socket, peak: PeakMemory, keeper_pid: int) -> N
     try:
         die_with_parent(keeper_pid)
         close_descriptors({sock.fileno()})
+        _touch()
         data, (channel, words, pulse, log, *held), _, _ = socket.recv_fds(sock, 65536, _MAX_DESCRIPTORS)
         folder = Path(data.decode())
         spec = read_job_spec(folder)
@@ -68,6 +72,14 @@ def _wait_for_birth(sock: socket.socket, peak: PeakMemory, keeper_pid: int) -> N
             become_job(spec, folder, Inheritance(socket.socket(fileno=channel), words, pulse, log, held, peak), keeper_pid)
     finally:
         os._exit(1)
+
+
+def _touch() -> None:
+    """What every job does first, done once ahead: a page of memory that is written to for the first time after a fork is copied."""
+    seed_libraries(0)
+    set_threads(1)
+    importlib.invalidate_caches()
+    importlib.util.find_spec("automl_run_has_no_such_module")
 
 
 def become_job(spec: JobSpec, folder: Path, has: Inheritance, keeper_pid: int) -> NoReturn:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import select
 import selectors
@@ -24,8 +25,8 @@ from .job import DUMP_SIGNAL
 from .log_pump import LogPump
 from .measured import PEAK_MEMORY
 from .memory import INTERVAL_S, PeakMemory, sweep_shared_memory
-from .orders import Graces, Order
-from .outcome import Ending, Outcome, Reason, Seen, conclude, write_outcome
+from .orders import OVER, Graces, Order
+from .outcome import Ending, Outcome, Reason, ResultFile, Seen, conclude
 from .processes import ChildSignals, ended_child, has_descriptors, kill_descendants, oom_kill_count, send_signal
 
 #: How long processes that were sent SIGKILL may take to end.
@@ -48,10 +49,14 @@ class Keeping:
     ) -> None:
         self._spec, self._folder, self._graces, self._orders, self._channel = spec, folder, graces, orders, channel
         self._pump = LogPump(folder)
+        self._result = ResultFile(folder)
         self._nursery = nursery
         peak = PeakMemory() if nursery is None else nursery.peak
         self._peak = peak if PEAK_MEMORY in spec.measured else None
         self._job = 0
+        self._began = 0.0
+        #: when the job had said its last word
+        self._said_at: float | None = None
         self._code: int | None = None
         self._said = b""
         self._reason: Reason | None = None
@@ -71,15 +76,15 @@ class Keeping:
         oom_kills = oom_kill_count()
         self._orders.setblocking(False)
         held = self._get_gpus()
-        began = time.monotonic()
+        self._began = ended_at = time.monotonic()
         words: int | None = None
-        seconds = 0.0
         if held is not None:
             words, pulse = self._start(held)
             self._watch(signals, words, pulse)
-            seconds = time.monotonic() - began
+            ended_at = time.monotonic()
         of_job = {self._job} - {0}
         survivors = kill_descendants(signals, KILL_TIMEOUT_S, seen=of_job)
+        gpu_locks.release(held or ())
         if words is not None:
             self._hear(words)
         self._pump.drain()
@@ -88,9 +93,10 @@ class Keeping:
             self._pump.say(f"could not end the processes {survivors}")
         spec = self._spec
         oom_kills = oom_kill_count() - oom_kills
-        self._write(
-            Seen(self._code, self._reason, self._stop_asked, oom_kills, spec.time_limit_s, spec.stall_time_s), seconds, survivors
-        )
+        seen = Seen(self._code, self._reason, self._stop_asked, oom_kills, spec.time_limit_s, spec.stall_time_s)
+        self._result.write(self._outcome(seen, survivors, ended_at))
+        with contextlib.suppress(OSError):  # the agent is gone
+            self._orders.send(OVER)
 
     # -- before the job ---------------------------------------------------------------------------------------------------
 
@@ -146,7 +152,9 @@ class Keeping:
                     elif key.fd == words:
                         if self._hear(words):
                             selector.unregister(words)
-                            self._kill_at = _sooner(self._kill_at, time.monotonic() + self._graces.exit_s)
+                            self._said_at = time.monotonic()
+                            self._kill_at = _sooner(self._kill_at, self._said_at + self._graces.exit_s)
+                            self._stage()
                     elif key.fd == pulse:
                         os.eventfd_read(pulse)
                         self._live(time.monotonic())
@@ -247,20 +255,31 @@ class Keeping:
 
     # -- after the job ------------------------------------------------------------------------------------------------
 
-    def _write(self, seen: Seen, seconds: float, survivors: list[int]) -> None:
-        ending: Ending | None = None
-        if self._said.endswith(b"\n"):
-            try:
-                ending = msgspec.json.decode(self._said, type=Ending)
-            except msgspec.MsgspecError:
-                ending = None
+    def _stage(self) -> None:
+        """The disk is slow, and so is the end of a large process: a job that says that all went well has its result written down
+        while it ends. Should anything else come of it, another one is."""
+        ending = self._ending()
+        if ending is not None and ending.cause is None and not ending.stopped:
+            with contextlib.suppress(OSError):  # there will be another try
+                self._result.stage(self._outcome(Seen(code=0), [], time.monotonic()))
+
+    def _ending(self) -> Ending | None:
+        if not self._said.endswith(b"\n"):
+            return None
+        try:
+            return msgspec.json.decode(self._said, type=Ending)
+        except msgspec.MsgspecError:
+            return None
+
+    def _outcome(self, seen: Seen, survivors: list[int], ended_at: float) -> Outcome:
+        ending = self._ending()
         tail = log_tail(self._folder)
         end = conclude(ending, seen, tail)
-        outcome = Outcome(
+        return Outcome(
             job=self._spec.job,
             fence=self._spec.fence,
             values=end.values,
-            seconds=seconds,
+            seconds=(ended_at if self._said_at is None else self._said_at) - self._began,
             stopped=end.stopped,
             cause=end.cause,
             message=end.message,
@@ -269,7 +288,6 @@ class Keeping:
             survivors=tuple(survivors),
             reported=ending.reported if ending is not None else {},
         )
-        write_outcome(self._folder, outcome)
 
 
 def _sooner(a: float | None, b: float) -> float:

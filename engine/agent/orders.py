@@ -17,6 +17,10 @@ class Order(enum.Enum):
     KILL = b"K"
 
 
+#: One byte from the keeper: no process of its job lives, the GPUs are free, the result is on the disk. It ends by itself.
+OVER: Final = b"O"
+
+
 @dataclass(frozen=True, slots=True)
 class Graces:
     """`stop_s`: from the request to stop until SIGTERM. `term_s`: from SIGTERM until SIGKILL. `exit_s`: from the job's last word to
@@ -47,6 +51,13 @@ class Kept:
             self.orders.shutdown(socket.SHUT_RDWR)
         except OSError:
             return
+
+    def is_over(self) -> bool:
+        """To be called when `orders` is readable: whether the keeper has said `OVER`."""
+        try:
+            return OVER in self.orders.recv(64, socket.MSG_DONTWAIT)
+        except OSError:
+            return False
 
     def close(self) -> None:
         os.close(self.pidfd)

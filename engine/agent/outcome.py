@@ -8,7 +8,7 @@ from typing import Literal
 import msgspec
 
 from automl_run.engine.core.causes import Cause
-from automl_run.engine.files import write_whole
+from automl_run.engine.files import put_in_place, stage
 from automl_run.engine.targets.failures import cause_of_status
 
 from .folders import RESULT_FILE
@@ -94,9 +94,30 @@ def conclude(ending: Ending | None, seen: Seen, tail: str) -> Ending:
 # -- result.json ----------------------------------------------------------------------------------------------------------
 
 
+class ResultFile:
+    """`result.json` of an attempt. What it will most likely say can be staged: what is left to do then is to rename a file."""
+
+    def __init__(self, folder: Path) -> None:
+        self._path = folder / RESULT_FILE
+        self._staged: tuple[Outcome, Path] | None = None
+
+    def stage(self, outcome: Outcome) -> None:
+        """OSError when it cannot be written."""
+        data = msgspec.json.format(msgspec.json.encode(outcome), indent=2) + b"\n"
+        self._staged = outcome, stage(self._path, data, sync=True)
+
+    def write(self, outcome: Outcome) -> None:
+        """On the disk when this returns. OSError when it cannot be written."""
+        if self._staged is None or self._staged[0] != outcome:
+            self.stage(outcome)
+        assert self._staged is not None
+        (_, staged), self._staged = self._staged, None
+        put_in_place(staged, self._path, sync=True)
+
+
 def write_outcome(folder: Path, outcome: Outcome) -> None:
     """On the disk when this returns. OSError when it cannot be written."""
-    write_whole(folder / RESULT_FILE, msgspec.json.format(msgspec.json.encode(outcome), indent=2) + b"\n", sync=True)
+    ResultFile(folder).write(outcome)
 
 
 def read_outcome(folder: Path, job: str, fence: int) -> Outcome | None:

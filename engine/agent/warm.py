@@ -56,6 +56,8 @@ class WarmServer:
         self.ready = False
         #: why it is gone
         self.reason = ""
+        #: it is gone, and another one would fare no better
+        self.hopeless = False
         self._until = time.monotonic() + START_S
 
     @property
@@ -68,13 +70,13 @@ class WarmServer:
         if isinstance(answer, Ready) and self.starting:
             self.starting, self.ready = False, True
         else:
-            self._give_up(answer.reason if isinstance(answer, Unfit) else "it ended")
+            self._give_up(answer)
 
     def is_late(self) -> bool:
         """True, once, when it has not become ready in time: it is gone then."""
         if not self.starting or time.monotonic() < self._until:
             return False
-        self._give_up(f"its libraries were not imported within {START_S:g} s")
+        self._give_up(Unfit(f"its libraries were not imported within {START_S:g} s"))
         return True
 
     def start(self, folder: Path, graces: Graces) -> Kept | None:
@@ -90,13 +92,12 @@ class WarmServer:
                 kept = Kept(answer.pid, os.pidfd_open(answer.pid), orders, channel)
                 kept.order(Order.GO)
                 return kept
-            reason = answer.reason if isinstance(answer, Unfit) else "it does not answer"
-        except OSError as error:
-            reason = f"it is gone: {error.strerror}"
+        except OSError:
+            answer = None
         # A keeper that was forked all the same has not begun, and ends when it is hung up on.
         orders.close()
         channel.close()
-        self._give_up(reason)
+        self._give_up(answer)
         return None
 
     def _receive(self) -> Ready | Unfit | Started | None:
@@ -106,14 +107,18 @@ class WarmServer:
         except (OSError, msgspec.MsgspecError):
             return None
 
-    def _give_up(self, reason: str) -> None:
+    def _give_up(self, answer: Ready | Unfit | Started | None) -> None:
+        self.hopeless = isinstance(answer, Unfit)
+        self._end(answer.reason if isinstance(answer, Unfit) else "it ended")
+
+    def _end(self, reason: str) -> None:
         self.reason = reason
         self.starting = self.ready = False
         with contextlib.suppress(ProcessLookupError):
             self._process.kill()
 
     def close(self) -> None:
-        self._give_up(self.reason)
+        self._end(self.reason)
         self._socket.close()
         with contextlib.suppress(subprocess.TimeoutExpired):
             self._process.wait(_ANSWER_S)

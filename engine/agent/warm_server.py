@@ -15,6 +15,7 @@ import gc
 import importlib
 import importlib.metadata  # a job's first look for a module needs it
 import os
+import select
 import signal
 import socket
 import sys
@@ -30,12 +31,15 @@ from automl_run.engine.targets import command as _command  # noqa: F401
 from automl_run.engine.targets import python_function as _python_function  # noqa: F401
 
 from .birth import Nursery
+from .environment import LARGE_PAGES
 from .folders import read_job_spec
 from .keeper import become_keeper
 from .orders import Graces
 from .processes import close_descriptors, die_with_parent
 
 MAX_MESSAGE: Final = 65536
+#: From one hand-over until the next keeper is forked ahead, unless that is asked for before.
+_START_OF_A_JOB_S: Final = 0.1
 #: Makes torch ask for GPUs without a start of CUDA.
 NVML_CHECK: Final = "PYTORCH_NVML_BASED_CUDA_CHECK"
 
@@ -95,6 +99,9 @@ def serve(sock: socket.socket, libraries: list[str], devices: str | None) -> Non
             os.environ.pop(name, None)
         else:
             os.environ[name] = value
+    if os.environ.get("GLIBC_TUNABLES") == LARGE_PAGES:
+        # For this process, and not for the programs that its jobs start.
+        del os.environ["GLIBC_TUNABLES"]
     importlib.invalidate_caches()
     _leave_finalizers_here()
     gc.collect()
@@ -111,11 +118,16 @@ def serve(sock: socket.socket, libraries: list[str], devices: str | None) -> Non
         if not data:
             return
         try:
-            _say(sock, _hand_over(standby, data, descriptors))
+            answer = _hand_over(standby, data, descriptors)
+            if answer is None:
+                # Somebody killed the keeper in waiting.
+                answer = _hand_over(_fork_standby(), data, descriptors)
+            _say(sock, answer or Unfit("a keeper in waiting ends at once"))
         finally:
             for fd in descriptors:
                 os.close(fd)
-        # After the answer: while that job starts, the next one's keeper is made.
+        # Not at once: the job that starts now has better use for the processors.
+        select.select([sock], [], [], _START_OF_A_JOB_S)
         standby = _fork_standby()
 
 
@@ -132,14 +144,15 @@ class _Standby:
         self.pid, self.sock = pid, sock
 
 
-def _hand_over(standby: _Standby | Unfit, data: bytes, descriptors: list[int]) -> Started | Unfit:
+def _hand_over(standby: _Standby | Unfit, data: bytes, descriptors: list[int]) -> Started | Unfit | None:
+    """None when the keeper in waiting is gone."""
     if isinstance(standby, Unfit):
         return standby
     with standby.sock as sock:
         try:
             socket.send_fds(sock, [data], descriptors)
-        except OSError as error:
-            return Unfit(f"the keeper in waiting is gone: {error.strerror}")
+        except OSError:
+            return None
     return Started(standby.pid)
 
 

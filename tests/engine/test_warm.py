@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from types import SimpleNamespace
 
+import msgspec
 import psutil
 import pytest
 
@@ -157,6 +158,21 @@ def test_a_server_that_died_is_no_server(tmp_path: Path) -> None:
     warm.close()
 
 
+def test_a_killed_keeper_in_waiting_is_replaced(tmp_path: Path, subreaper: None) -> None:
+    warm = started("numpy")
+    living = [each for each in psutil.Process().children() if each.status() != psutil.STATUS_ZOMBIE and each.pid != warm.pid]
+    for waiting in living:
+        waiting.kill()
+        waiting.wait()
+    assert living
+    _, folder = job(tmp_path)
+    kept = warm.start(folder, DEFAULT_GRACES)
+    assert kept is not None
+    assert outcome(kept, folder).values == {"dice": 0.25}
+    assert warm.ready
+    warm.close()
+
+
 def test_a_keeper_that_nobody_knows_of_begins_nothing(tmp_path: Path, subreaper: None, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(Kept, "order", lambda kept, order: kept.orders.close())
     warm = started("numpy")
@@ -281,6 +297,30 @@ def test_a_run_is_the_same_warm_and_cold(tmp_path: Path, monkeypatch: pytest.Mon
         drawn.append([word[2:5] for word in words])
         assert processes_of(result.folder) == []
     assert drawn[0] == drawn[1]
+
+
+def test_a_killed_server_is_started_again(tmp_path: Path) -> None:
+    program = study(tmp_path)
+    # Keeper and server are children of the agent.
+    source = (
+        TRAIN
+        + """
+import psutil
+def kills(params, report):
+    if os.environ["AUTOML_JOB_DIR"].endswith("_J1"):
+        siblings = psutil.Process(os.getppid()).parent().children()
+        next(each for each in siblings if "automl_run.engine.agent.warm_server" in each.cmdline()).kill()
+    return look(params, report)
+"""
+    )
+    target = ir.Spec("Python", {"function": "train_warm:kills"})
+    program = msgspec.structs.replace(program, study=msgspec.structs.replace(program.study, target=target))
+    (tmp_path / "train_warm.py").write_text(source)
+    result = run_study(program, RunOptions())
+    assert [job["state"] for job in result.summary["jobs"]] == ["done"] * 3
+    assert [seen(result.folder / job["name"])[0] for job in result.summary["jobs"]] == ["True"] * 3
+    assert "the warm server is started again: it ended" in (result.folder / "agents" / "W1.log").read_text()
+    assert processes_of(result.folder) == []
 
 
 def test_a_server_that_is_not_fit_costs_a_warning_and_not_the_run(tmp_path: Path) -> None:

@@ -69,10 +69,22 @@ def _agent_reads_result() -> tuple[Any, str]:
     return Effects, "read_outcome"
 
 
-def _keeper_result() -> tuple[Any, str]:
-    from automl_run.engine.agent import keeping
+def _agent_hears_the_end() -> tuple[Any, str]:
+    from automl_run.engine.agent.orders import Kept
 
-    return keeping, "write_outcome"
+    return Kept, "is_over"
+
+
+def _keeper_stages() -> tuple[Any, str]:
+    from automl_run.engine.agent.outcome import ResultFile
+
+    return ResultFile, "stage"
+
+
+def _keeper_result() -> tuple[Any, str]:
+    from automl_run.engine.agent.outcome import ResultFile
+
+    return ResultFile, "write"
 
 
 def _keeper_kills() -> tuple[Any, str]:
@@ -99,6 +111,8 @@ BOUNDARIES: Final[dict[str, Callable[[], tuple[Any, str]]]] = {
     "agent spawn": _agent_spawn,
     "agent reap": _agent_reap,
     "agent reads result": _agent_reads_result,
+    "agent hears the end": _agent_hears_the_end,
+    "keeper stages": _keeper_stages,
     "keeper result": _keeper_result,
     "keeper kills": _keeper_kills,
     "job report": _job_report,

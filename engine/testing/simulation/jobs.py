@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from automl_run.engine.agent.folders import JobSpec
-from automl_run.engine.agent.orders import Kept, Order
+from automl_run.engine.agent.orders import OVER, Kept, Order
 from automl_run.engine.agent.outcome import Outcome
 from automl_run.engine.core.causes import Cause
 from automl_run.engine.wire.frames import encode
@@ -84,6 +84,8 @@ class SimKeeper:
         #: the job's processes are alive
         self.executing = False
         self._plan = plan(spec.seed, spec.fence)
+        # Some leave so slowly that the next attempt has long begun.
+        self._leaves_s = (0.0, 0.01, 2.0)[spec.seed % 3]
         self._at = 0
         self._stop = False
         self._finished = False
@@ -153,7 +155,8 @@ class SimKeeper:
             return
         self.site.disk.results[self.folder] = (outcome, True)
         self._note("stored", cause=outcome.cause, stopped=outcome.stopped)
-        self._gone(0)
+        self._orders.send_raw(OVER)
+        self.world.after(self._leaves_s, lambda: None if self.ended else self._gone(0))
 
     def end_execution(self) -> None:
         if self.executing:

@@ -79,7 +79,7 @@ class SimSocket:
             self._send_frame(frame)
         return size
 
-    def recv(self, size: int) -> bytes:
+    def recv(self, size: int, flags: int = 0) -> bytes:
         if self.inbox:
             if len(self.inbox) > 1 and self._world.chance(self._rates.partial):
                 size = self._world.random.randrange(1, len(self.inbox))

@@ -14,7 +14,9 @@ REPEATS = count("PROOF_REPEATS", quick=1, proof=2, soak=20)
 #: Few in every test run, all in the proof.
 CHOSEN = sorted(BOUNDARIES) if SCALE != "quick" else ["agent spawn", "keeper result", "scheduler commit"]
 #: What a process does once.
-ONCE = {"agent connect", "keeper kills", "keeper result", "scheduler best", "scheduler spawn"}
+ONCE = {"agent connect", "keeper kills", "keeper result", "keeper stages", "scheduler best", "scheduler spawn"}
+#: What an agent does once for each of its jobs: one of the two agents has three of the six.
+PER_JOB = {"agent spawn", "agent reap", "agent hears the end"}
 
 
 @pytest.mark.parametrize("when", ["before", "after"])
@@ -25,7 +27,7 @@ def test_a_kill_at_this_boundary_loses_nothing(tmp_path: Path, boundary: str, wh
     program = proof_run.write_program(tmp_path)
     for repeat in range(REPEATS):
         # The first occurrences are of the start, later ones of the middle of a run.
-        number = 1 if boundary in ONCE else 1 + (2 * repeat) % 5
+        number = 1 if boundary in ONCE else 1 + (2 * repeat) % (3 if boundary in PER_JOB else 5)
         folder, mark = tmp_path / "runs" / str(repeat), tmp_path / f"mark{repeat}"
         code = proof_run.to_the_end(program, folder, f"{boundary}|{when}|{number}|{mark}")
         assert mark.exists(), "nobody was killed: the boundary was not reached"
