@@ -20,7 +20,7 @@ import traceback
 from collections.abc import Mapping
 from pathlib import Path
 from types import FrameType, TracebackType
-from typing import Final, NoReturn
+from typing import Final, NamedTuple, NoReturn
 
 import msgspec
 
@@ -37,14 +37,22 @@ from automl_run.errors import InputError, JobError
 from .acceleration import accelerate_pipelines
 from .environment import job_environment
 from .folders import CHECKPOINTS, JobSpec, read_job_spec
-from .measured import measure
+from .measured import PEAK_GPU_MEMORY, measure
 from .memory import PeakMemory
 from .outcome import Ending
+from .ranks import ranks_of, run_ranks
 from .report import ChannelReport
 from .threads import set_threads
 
 #: Makes the job write to its log where each of its threads is.
 DUMP_SIGNAL: Final = signal.SIGRTMIN + 7
+
+
+class Place(NamedTuple):
+    """Of one of the processes of a job."""
+
+    rank: int
+    ranks: int
 
 
 class StopNow(BaseException):
@@ -57,17 +65,20 @@ def run_job(
     channel: Connection[ToAgent] | None,
     pulse: int | None = None,
     peak: PeakMemory | None = None,
+    place: Place | None = None,
 ) -> Ending:
     """Runs the target in this process, which becomes the job's: its environment, working directory and signals are changed.
 
-    `pulse`: what tells the keeper of reports. `peak`: what the keeper sees of memory. Never raises; a traceback goes to stderr.
+    `pulse`: what tells the keeper of reports. `peak`: what the keeper sees of memory. `place`: set in a rank of a job. Never
+    raises; a traceback goes to stderr.
     """
     report: ChannelReport | None = None
     try:
         os.environ.update(job_environment(spec.gpus, spec.threads, spec.seed, os.environ))
         job_dir = folder if folder.name == spec.job else folder.parent
-        report = ChannelReport(channel, spec.job, spec.fence, job_dir / CHECKPOINTS, pulse, spec.seed, spec.fold)
-        return _run(spec, folder, report, peak)
+        heard = place is None or place.rank == 0
+        report = ChannelReport(channel, spec.job, spec.fence, job_dir / CHECKPOINTS, pulse, spec.seed, spec.fold, heard=heard)
+        return _run(spec, folder, report, peak, place)
     except StopNow:
         return Ending(stopped=True)
     except BaseException as error:
@@ -76,7 +87,7 @@ def run_job(
         return _failed(error, report)
 
 
-def _run(spec: JobSpec, folder: Path, report: ChannelReport, peak: PeakMemory | None) -> Ending:
+def _run(spec: JobSpec, folder: Path, report: ChannelReport, peak: PeakMemory | None, place: Place | None) -> Ending:
     config: dict[str, Value] = json.loads((folder / "config" / spec.config_name).read_bytes())
     os.environ["AUTOML_JOB_DIR"] = str(folder)
     os.environ["AUTOML_CHECKPOINT_DIR"] = str(report.checkpoint_dir)
@@ -86,32 +97,37 @@ def _run(spec: JobSpec, folder: Path, report: ChannelReport, peak: PeakMemory | 
     os.environ.pop("AUTOML_REPORT", None)  # of a job that this whole run is part of
     os.environ["AUTOML_ALLOW_MODULES"] = ",".join(spec.allow_modules)
     os.chdir(spec.base_dir)
-    signal.signal(signal.SIGTERM, _StopOnTerm(report))
+    if place is None:
+        signal.signal(signal.SIGTERM, _StopOnTerm(report))
     set_threads(spec.threads)
     seed_libraries(spec.seed)
     if spec.accelerate:
         accelerate_pipelines()
     target = make_target(spec.target, Path(spec.base_dir), spec.variables)
-    result = target.run(
-        Job(
-            name=spec.job,
-            dir=folder,
-            config=config,
-            params=spec.params,
-            seed=spec.seed,
-            threads=spec.threads,
-            gpus=spec.gpus,
-            objectives=spec.objectives,
-            report=report,
-            measured=spec.measured,
-            fold=spec.fold,
-        )
+    ranks = ranks_of(target, config, spec) if place is None else place.ranks
+    job = Job(
+        name=spec.job,
+        dir=folder,
+        config=config,
+        params=spec.params,
+        seed=spec.seed,
+        threads=spec.threads,
+        gpus=spec.gpus,
+        objectives=spec.objectives,
+        report=report,
+        measured=spec.measured,
+        rank=0 if place is None else place.rank,
+        ranks=ranks,
+        fold=spec.fold,
     )
+    result = run_ranks(spec, folder, ranks, report) if place is None and ranks > 1 else target.run(job)
     if report.failure is not None:
         raise report.failure
     values = final_values(result, spec.objectives)
     if not report.told_to_stop:
-        values = {**measure(spec.measured, {*report.names, *values}, peak), **values}
+        # Ranks look at their own GPUs; the memory of them all is seen from here.
+        wanted = [name for name in spec.measured if (name == PEAK_GPU_MEMORY) == (place is not None) or ranks == 1]
+        values = {**measure(wanted, {*report.names, *values}, peak), **values}
     return Ending(values=values, stopped=report.told_to_stop, reported=report.reported)
 
 

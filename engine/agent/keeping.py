@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import os
 import select
 import selectors
@@ -14,6 +15,7 @@ from typing import Final
 
 import msgspec
 
+from automl_run.engine.targets.out_of_memory import suggestion
 from automl_run.engine.wire.connection import Connection
 from automl_run.engine.wire.frames import decode_to_agent
 from automl_run.engine.wire.messages import Progress
@@ -25,9 +27,10 @@ from .job import DUMP_SIGNAL
 from .log_pump import LogPump
 from .measured import PEAK_MEMORY
 from .memory import INTERVAL_S, PeakMemory, sweep_shared_memory
+from .oom import oom_kill_count
 from .orders import OVER, Graces, Order
 from .outcome import Ending, Outcome, Reason, ResultFile, Seen, conclude
-from .processes import ChildSignals, ended_child, has_descriptors, kill_descendants, oom_kill_count, send_signal
+from .processes import ChildSignals, ended_child, has_descriptors, kill_descendants, send_signal
 
 #: How long processes that were sent SIGKILL may take to end.
 KILL_TIMEOUT_S: Final = 10.0
@@ -282,12 +285,22 @@ class Keeping:
             seconds=(ended_at if self._said_at is None else self._said_at) - self._began,
             stopped=end.stopped,
             cause=end.cause,
-            message=end.message,
+            message=self._with_suggestion(end),
             code=seen.code if end.code is None else end.code,
             tail=tail if end.cause is not None else "",
             survivors=tuple(survivors),
             reported=ending.reported if ending is not None else {},
         )
+
+    def _with_suggestion(self, end: Ending) -> str:
+        """What it failed of, and for lack of memory what may help."""
+        if end.cause not in ("oom_host", "oom_gpu"):
+            return end.message
+        try:
+            config = json.loads((self._folder / "config" / self._spec.config_name).read_bytes())
+        except (OSError, ValueError):
+            config = {}
+        return f"{end.message}; {suggestion(end.cause, config)}"
 
 
 def _sooner(a: float | None, b: float) -> float:

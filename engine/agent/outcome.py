@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
-from typing import Literal
+from typing import Final, Literal
 
 import msgspec
 
@@ -61,9 +62,15 @@ class Seen(msgspec.Struct, frozen=True):
     stall_time_s: float | None = None
 
 
+#: A job says so of its command, of a rank, or of a data loader's worker.
+_KILLED: Final = re.compile(r"SIGKILL|[Kk]illed by signal: Killed|exited unexpectedly")
+
+
 def conclude(ending: Ending | None, seen: Seen, tail: str) -> Ending:
     """The one answer. A job's own word counts first, except that a stop nobody asked for is a preemption."""
     if ending is not None:
+        if seen.oom_kills > 0 and ending.cause in ("lost", "user_error") and _KILLED.search(ending.message):
+            return msgspec.structs.replace(ending, cause="oom_host", message=f"{ending.message}: the host ran out of memory")
         if ending.stopped and not seen.stop_asked and seen.reason is None:
             return Ending(cause="preempted", message="the job was told by a signal from outside to stop", code=seen.code)
         # Code that is interrupted at the end of its grace fails in ways that mean nothing.

@@ -159,12 +159,3 @@ def kill_descendants(
             if time.monotonic() >= end:
                 return [pid for pid in descendants(me, spare) if Path(f"/proc/{pid}").exists()]
             signals.wait(min(0.5, end - time.monotonic()))
-
-
-def oom_kill_count() -> int:
-    """The kernel's counter for this host; 0 where it has none."""
-    with contextlib.suppress(OSError, ValueError):
-        for line in Path("/proc/vmstat").read_text().splitlines():
-            if line.startswith("oom_kill "):
-                return int(line.split()[1])
-    return 0

@@ -20,6 +20,7 @@ class ChannelReport:
     """The report of a job process: a socket to its agent. Threads may share it; forked children should not use it.
 
     `channel` None: the job runs by hand, and what it reports is printed. `pulse`: an eventfd that is told of every sign of life.
+    `heard` False: what is reported goes nowhere, and nobody asks to stop: the report of a further rank.
     """
 
     def __init__(
@@ -31,6 +32,8 @@ class ChannelReport:
         pulse: int | None = None,
         seed: int = 0,
         fold: Fold | None = None,
+        *,
+        heard: bool = True,
     ) -> None:
         self.checkpoint_dir = checkpoint_dir
         self.seed = seed
@@ -46,6 +49,7 @@ class ChannelReport:
         self.reported: dict[str, tuple[float, float, float]] = {}
         self._channel = channel
         self._pulse = pulse
+        self._heard = heard
         self._job, self._fence = job, fence
         self._stop = False
         self._lock = threading.RLock()
@@ -100,6 +104,8 @@ class ChannelReport:
                 os.eventfd_write(self._pulse, 1)
 
     def _send(self, message: Metric | Progress) -> None:
+        if not self._heard:
+            return
         if self._channel is None:
             print(f"report: {message}", flush=True)
             return

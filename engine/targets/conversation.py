@@ -15,7 +15,7 @@ from collections.abc import Callable, Mapping
 from types import FrameType
 from typing import Final, Protocol, TypeAlias, runtime_checkable
 
-from automl_run.engine.agent.processes import oom_kill_count
+from automl_run.engine.agent.oom import oom_kill_count
 from automl_run.errors import JobError
 
 from .base import Report, Result
@@ -65,7 +65,7 @@ class Conversation:
         self._oom_kills = oom_kill_count()
 
     def run(self) -> Result:
-        before = _also_on_sigterm(self._on_sigterm)
+        before = also_on_sigterm(self._on_sigterm)
         try:
             self._converse()
         finally:
@@ -199,7 +199,7 @@ class Conversation:
 _Plain: TypeAlias = Callable[[int, FrameType | None], object]
 
 
-def _also_on_sigterm(tell: Callable[[_Plain, int, FrameType | None], None]) -> _Plain | None:
+def also_on_sigterm(tell: Callable[[_Plain, int, FrameType | None], None]) -> _Plain | None:
     """Lets `tell` have SIGTERM, with the handler that is there; that handler, or None where signals are not ours to handle."""
     if threading.current_thread() is not threading.main_thread():
         return None

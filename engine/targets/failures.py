@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import re
 import signal
 from collections.abc import Iterator
 from typing import Final
@@ -14,6 +15,10 @@ _MESSAGE_LIMIT: Final = 2000
 
 # -- exit statuses --------------------------------------------------------------------------------------------------------
 
+_GPU_MEMORY: Final = re.compile(
+    r"(?:CUDA|HIP)(?: error:)? out of memory|torch\.(?:cuda\.)?OutOfMemoryError|CUDA_ERROR_OUT_OF_MEMORY|cudaErrorMemoryAllocation"
+    r"|CU(?:BLAS|DNN)_STATUS_ALLOC_FAILED"
+)
 _FROM_OUTSIDE = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
 
 
@@ -39,7 +44,7 @@ def cause_of_status(code: int | None, tail: str, oom_kills: int = 0) -> tuple[Ca
 
 def cause_of_text(text: str) -> Cause:
     """From what a failed program printed last."""
-    if "CUDA out of memory" in text or "CUDA_ERROR_OUT_OF_MEMORY" in text or "cudaErrorMemoryAllocation" in text:
+    if _GPU_MEMORY.search(text):
         return "oom_gpu"
     if "MemoryError" in text or "DefaultCPUAllocator: " in text or "Cannot allocate memory" in text:
         return "oom_host"

@@ -48,10 +48,16 @@ class ConfigState:
 
 
 class Build:
-    """`config`: rendered. `root`: of the MMAR. `output`: the folder that relative places to write to are taken from."""
+    """`config`: rendered. `root`: of the MMAR. `output`: the folder that relative places to write to are taken from.
 
-    def __init__(self, config: Mapping[str, Value], root: Path, output: Path, device: torch.device, amp: bool) -> None:
+    `rank`: of the process that builds; components of other ranks drop out.
+    """
+
+    def __init__(
+        self, config: Mapping[str, Value], root: Path, output: Path, device: torch.device, amp: bool, rank: int = 0
+    ) -> None:
         self.config, self.root, self.output, self.device, self.amp = config, root, output, device, amp
+        self.rank = rank
         self.lookup = Lookup(root)
         self.activation = Activation(self._own_activation())
         self._parts: dict[tuple[str, str], object] = {}
@@ -120,7 +126,7 @@ class Build:
         part = self._component(node, key, place)
         if part is None:
             return self.value(section, node, place)
-        return self._construct(section, part) if is_enabled(part) else None
+        return self._construct(section, part) if is_enabled(part, self.rank) else None
 
     def _component(self, node: Value, key: str, place: str, is_argument: bool = False) -> Component | None:
         """The component at `node`, or the one that its `{"ref": "X"}` means."""
@@ -153,7 +159,7 @@ class Build:
         if isinstance(node, dict):
             part = self._component(node, "", place, is_argument=True)
             if part is not None:
-                return self._construct(section, part) if is_enabled(part) else None
+                return self._construct(section, part) if is_enabled(part, self.rank) else None
             return {key: self.value(section, item, f"{place}.{key}") for key, item in node.items()}
         return node
 

@@ -89,9 +89,9 @@ def flag(value: Value, place: str) -> bool:
     raise JobError("user_error", f"{place}: expected true or false, got {value!r}")
 
 
-def is_enabled(part: Component) -> bool:
-    """False when it is disabled, or belongs to another rank than the first."""
-    return not flag(part.attrs.get("disabled", False), part.title) and part.attrs.get("rank", 0) in (0, None)
+def is_enabled(part: Component, rank: int = 0) -> bool:
+    """False when it is disabled, or belongs to another rank than this one; without a rank of its own it belongs to all."""
+    return not flag(part.attrs.get("disabled", False), part.title) and part.attrs.get("rank") in (rank, None)
 
 
 def metric_label(part: Component) -> str:

@@ -15,6 +15,7 @@ from automl_run.errors import InputError
 
 from . import folds
 from .checks import SECTIONS, Checks
+from .syntax import flag
 
 #: What `{MMAR_CKPT_DIR}` is in a rendered config: relative, so that each job writes into its own folder.
 CHECKPOINT_DIR = "models"
@@ -52,6 +53,10 @@ class MmarTarget:
 
     def check_folds(self, config: Mapping[str, Value], count: int) -> None:
         folds.check_folds(config, self.root, count)
+
+    def ranks(self, config: Mapping[str, Value], gpus: int) -> int:
+        """One a GPU, unless the config says `"multi_gpu": false`."""
+        return gpus if flag(config.get("multi_gpu", True), "multi_gpu") else 1
 
     def run(self, job: Job) -> Result:
         from .train import train

@@ -34,7 +34,7 @@ def train(job: Job, root: Path) -> Result:
     models.mkdir(parents=True, exist_ok=True)
     amp = device.type == "cuda" and job.config.get("amp") is not False
     with group(job, device):
-        build = Build(job.config, root, job.dir, device, amp)
+        build = Build(job.config, root, job.dir, device, amp, job.rank)
         evaluator: Any = build.part("validate", "evaluator")
         trainer: Any = build.part("train", "trainer")
         model = build.part("train", "model")
