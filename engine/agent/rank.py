@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import argparse
 import faulthandler
+import io
 import os
 import socket
 import sys
@@ -20,9 +21,6 @@ from .folders import read_job_spec
 from .job import DUMP_SIGNAL, Place, run_job
 from .processes import die_with_parent
 from .ranks import SOCKET_VARIABLE
-
-#: A failure is told by the rank that had it; the others see a broken connection a moment later.
-_AFTER_S = 2.0
 
 
 def main(argv: list[str]) -> int:
@@ -39,6 +37,10 @@ def main(argv: list[str]) -> int:
     faulthandler.enable(2)
     faulthandler.register(DUMP_SIGNAL, 2, all_threads=True)
     sys.argv = [spec.job]
+    for stream in (sys.stdout, sys.stderr):
+        # The ranks' lines go into one log: each whole.
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(line_buffering=True, write_through=False)
     place = Place(int(os.environ["RANK"]), int(os.environ["WORLD_SIZE"]))
     ending = run_job(spec, folder, channel, place=place)
     sys.stdout.flush()
@@ -46,7 +48,8 @@ def main(argv: list[str]) -> int:
         channel.send(Done(spec.job, spec.fence, 0, ending.values, 0.0, ending.stopped))
         return 0
     channel.send(Failed(spec.job, spec.fence, 0, ending.cause, ending.message, ending.code, "", 0.0))
-    # Not by way of the interpreter's end, where threads of a broken process group may wait.
+    # Only now is the group of processes left, so that the others, which fail of that, fail later. Not by way of the interpreter's
+    # end: threads of a broken group may wait there.
     os._exit(1)
 
 

@@ -17,14 +17,15 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from functools import partial
 from pathlib import Path
+from types import FrameType
 from typing import Final
 
 from automl_run.dsl.ir import Value
 from automl_run.engine.targets.base import DistributedTarget
-from automl_run.engine.targets.conversation import forward_sigterm
+from automl_run.engine.targets.conversation import also_on_sigterm
 from automl_run.engine.targets.failures import cause_of_status, cause_of_text
 from automl_run.engine.wire import messages as wire
 from automl_run.engine.wire.connection import Connection
@@ -102,7 +103,7 @@ class _Ranks:
     def run(self) -> dict[str, float]:
         kills = oom_kill_count()
         pidfd = os.pidfd_open(self._process.pid)
-        before = forward_sigterm(lambda: os.eventfd_write(self._signalled, 1))
+        before = also_on_sigterm(self._on_sigterm)
         try:
             self._watch(pidfd)
         finally:
@@ -115,15 +116,17 @@ class _Ranks:
             code = self._process.wait()
             for connection in self._connections:
                 connection.close()
-        if self._failure is not None:
-            raise self._failure
-        if code != 0:
-            raise self._crash(code, oom_kill_count() - kills)
+        if code != 0 or self._failure is not None:
+            raise self._why(code, oom_kill_count() - kills)
         values: dict[str, float] = {}
         for found in self._done:
             peak = max(values.get(PEAK_GPU_MEMORY, 0.0), found.get(PEAK_GPU_MEMORY, 0.0))
             values |= found | ({PEAK_GPU_MEMORY: peak} if peak else {})
         return values
+
+    def _on_sigterm(self, before: Callable[[int, FrameType | None], object], number: int, frame: FrameType | None) -> None:
+        before(number, frame)
+        os.eventfd_write(self._signalled, 1)
 
     def _watch(self, pidfd: int) -> None:
         output = self._process.stdout
@@ -214,13 +217,16 @@ class _Ranks:
             for connection in self._connections:
                 connection.send(self._stop)
 
-    def _crash(self, code: int, oom_kills: int) -> JobError:
-        """What torchrun says of the rank that failed first, which said nothing itself."""
+    def _why(self, code: int, oom_kills: int) -> JobError:
+        """The failure that came first: one that a signal ended says nothing, and the others then say that they lost it."""
         tail = self._tail.decode(errors="replace")
         codes = [int(found) for found in _EXIT_CODE.findall(tail)]
-        # torchrun ends the others by SIGTERM: that is not why.
-        first = next((found for found in codes if found != -signal.SIGTERM), codes[0] if codes else None)
-        if first is None:
+        # By SIGTERM torchrun ends what is left.
+        crashed = next((found for found in codes if found < 0 and found != -signal.SIGTERM), None)
+        if crashed is None and self._failure is not None:
+            return self._failure
+        found = codes[0] if crashed is None and codes else crashed
+        if found is None:
             return JobError(cause_of_text(tail), f"torchrun ended with exit code {code}")
-        cause, message = cause_of_status(first, tail, oom_kills)
+        cause, message = cause_of_status(found, tail, oom_kills)
         return JobError(cause, f"one of its ranks failed: {message}")

@@ -28,17 +28,17 @@ _PATIENCE: Final = timedelta(hours=2)
 
 @contextlib.contextmanager
 def group(job: Job, device: torch.device) -> Iterator[None]:
-    """The process group of the job's ranks, for as long as they train. To be entered before engines are built: they look for it."""
+    """The process group of the job's ranks, for as long as they train. To be entered before engines are built: they look for it.
+
+    After an error it is left as it is: what ends it is the end of the process, once that has said why.
+    """
     if job.ranks == 1:
         yield
         return
     backend = "nccl" if device.type == "cuda" else "gloo"
     dist.init_process_group(backend, timeout=_PATIENCE, device_id=device if device.type == "cuda" else None)
-    try:
-        yield
-    finally:
-        # After an error the others are ended from outside; to wait for them here would hide it.
-        dist.destroy_process_group()
+    yield
+    dist.destroy_process_group()
 
 
 def is_shared() -> bool:
