@@ -10,13 +10,18 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from . import ir
+from .bundle_target import IDS
 from .controllers import CONTROLLERS, PRUNERS, Argument, defaults
 
 if TYPE_CHECKING:
     from .ir import Program, Spec, Value
 
 #: Arguments that are part of what a target trains. The folder of an MMAR or a bundle is where it lies, not what it means.
-_MEANT = {"Python": ("function", "cwd", "env"), "Command": ("template", "cwd", "env", "metrics")}
+_MEANT = {
+    "Python": ("function", "cwd", "env"),
+    "Command": ("template", "cwd", "env", "metrics"),
+    "Bundle": tuple(IDS),
+}
 
 
 def digest(program: Program) -> str:

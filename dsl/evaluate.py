@@ -6,6 +6,7 @@ Everything here is total: an expression that cannot be computed (division by zer
 
 from __future__ import annotations
 
+import contextlib
 import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -51,6 +52,8 @@ class Assignment:
         self.program = program
         self.point = point
         self.baseline = point is None
+        #: a bundle's own parser leaves a disabled component out, and knows what a reference to it means
+        self.keeps_disabled = program.study.target is not None and program.study.target.name == "Bundle"
         #: active parameter -> one value per target
         self.values: dict[str, tuple[Value, ...]] = {}
         #: active choice -> index of its alternative; a baseline outside the domain has none
@@ -139,7 +142,7 @@ class _Partial(Assignment):
     """An assignment of the parameters known so far; a parameter is active only if what its condition reads is known."""
 
     def __init__(self, program: Program, point: Point) -> None:
-        self.program, self.point, self.baseline = program, point, False
+        self.program, self.point, self.baseline, self.keeps_disabled = program, point, False, False
         self.values, self.alternatives = {}, {}
         for param in program.params:
             if param.id in point:
@@ -274,7 +277,7 @@ def _resolve_or_absent(node: ir.ConfigNode, here: Assignment) -> object:
         case ir.Component(cls, args, attrs, instance):
             own = _entries(attrs, here)
             if own.get("disabled") is True:  # a disabled component is absent, and what is searched in it inactive
-                return _ABSENT
+                return ResolvedComponent(cls, _known_entries(args, here), own, instance) if here.keeps_disabled else _ABSENT
             return ResolvedComponent(cls, _entries(args, here), own, instance)
         case ir.ListNode(items):
             values = [_resolve_or_absent(item, here) for item in items]
@@ -300,6 +303,15 @@ def _resolve_or_absent(node: ir.ConfigNode, here: Assignment) -> object:
 def _entries(entries: Mapping[str, ir.ConfigNode], here: Assignment) -> dict[str, Resolved]:
     values = {key: _resolve_or_absent(node, here) for key, node in entries.items()}
     return {key: value for key, value in values.items() if value is not _ABSENT}  # type: ignore[misc]
+
+
+def _known_entries(entries: Mapping[str, ir.ConfigNode], here: Assignment) -> dict[str, Resolved]:
+    """Those entries that have a value although what they stand in is disabled."""
+    values: dict[str, Resolved] = {}
+    for key, node in entries.items():
+        with contextlib.suppress(Undefined):
+            values |= _entries({key: node}, here)
+    return values
 
 
 def _read(param: str, slot: int, here: Assignment) -> Value:

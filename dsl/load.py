@@ -15,6 +15,7 @@ from automl_run.errors import ProgramError
 
 from . import ast, legacy, variables
 from .bundle import bundle_root, is_bundle, read_bundle
+from .bundle_target import NamedBundle, find_configs, named_bundle
 from .collector import uncollected
 from .diagnostics import Diagnostic, nearest, render_all
 from .elaborate import Request, elaborate
@@ -229,6 +230,9 @@ class _Reading:
             for statement in module.body:
                 if isinstance(statement, ast.Use):
                     self._use(statement, source, path)
+            bundle = named_bundle(module) if len(self.stack) == 1 else None
+            if bundle is not None:
+                self._bundle(bundle, source, path)
             if len(self.stack) == 1 and source.name in self.files:
                 self._environment(path.parent / "environment.json", Path(source.name).parent / "environment.json")
             self.layers.append(Layer(module))
@@ -251,6 +255,32 @@ class _Reading:
         if root is not None:
             self.base_target = Spec("Mmar", {"path": str(root)})
         self._environment(path.parent / "environment.json", Path(source.name).parent / "environment.json")
+
+    def _bundle(self, bundle: NamedBundle, source: Source, path: Path) -> None:
+        """What the bundle that a study names brings as its base, below all that is `use`d; nothing where a bundle is `use`d."""
+        root = path.parent / bundle.folder
+        if not _is_folder(root) or (bundle.configs is None and any(layer.bundle for layer in self.layers)):
+            return
+        try:
+            files = find_configs(root, bundle)
+        except (LookupError, OSError) as error:
+            place = f"the bundle `{bundle.folder}`"
+            self.error(
+                "AM305", f"{place} has no `configs/train.json`", bundle.span, str(error) if isinstance(error, LookupError) else ""
+            )
+            return
+        above, self.layers = self.layers, []
+        for file, span in files:
+            if not _is_inside(file, [root]):
+                self.error("AM310", f"`{file.name}` lies outside the bundle", span)
+            elif file.suffix not in _DATA:
+                self.error("AM305", f"`{file.name}` is no configuration of a bundle", span, "those are .json and .yaml files")
+            elif file.resolve() not in self.seen:
+                self.bundles.add(file.resolve().parent)
+                read = self.text(file, os.path.normpath(Path(source.name).parent / os.path.relpath(file, path.parent)), span)
+                if read is not None:
+                    self.main(read, file.resolve(), True)
+        self.layers += above
 
     def _environment(self, path: Path, shown: Path) -> None:
         if not path.is_file():
@@ -423,7 +453,7 @@ def _named_mmars(module: ast.Module) -> list[str]:
     for statement in module.body:
         for item in statement.body if isinstance(statement, ast.Section) else ():
             match item:
-                case ast.Bind(given=ast.Call("Mmar" | "Bundle", (ast.Positional(ast.Lit(str() as folder)),))):
+                case ast.Bind(given=ast.Call("Mmar" | "Bundle", (ast.Positional(ast.Lit(str() as folder)), *_))):
                     out.append(folder)
                 case _:
                     pass

@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from . import ast, ir
+from .bundle_target import IDS
 from .diagnostics import Diagnostic
 from .load import Checked
 from .source import Span
 
 _TARGET = 'say what a job runs, for example `target = Python("module:function")`'
 _OBJECTIVE = "write `maximize NAME` or `minimize NAME` with the name of a metric"
+_RUN_ID = 'say what is run, for example `target = Bundle("dir", run_id = "training")`'
 
 
 def missing(program: ir.Program) -> dict[str, str]:
@@ -20,6 +22,11 @@ def missing(program: ir.Program) -> dict[str, str]:
         out["the study has no target"] = _TARGET
     if not program.study.objectives:
         out["the study has no objective"] = _OBJECTIVE
+    target = program.study.target
+    if target is not None and target.name == "Bundle":
+        id = str(target.args.get("run_id", IDS["run_id"]))
+        if id not in program.config.entries:
+            out[f"the bundle's configuration has no id `{id}` to run"] = _RUN_ID
     return out
 
 

@@ -124,8 +124,11 @@ def _target(target: ir.Spec, folder: Path | None) -> ast.Call:
     value, *others = target.args.values() or (None,)
     if target.name in ("Mmar", "Bundle") and isinstance(value, str) and folder is not None and Path(value).is_absolute():
         value = os.path.relpath(value, folder.resolve())
-    named = (_set(key, literal(other)) for key, other in zip(list(target.args)[1:], others, strict=True))
-    return ast.Call(target.name, (ast.Positional(literal(value), None, NOWHERE), *named), NOWHERE, NOWHERE)
+    named = dict(zip(list(target.args)[1:], others, strict=True))
+    if target.name == "Bundle":  # the text holds the whole configuration: the bundle brings none
+        named = {"config": [], **named}
+    arguments = (_set(key, literal(other)) for key, other in named.items())
+    return ast.Call(target.name, (ast.Positional(literal(value), None, NOWHERE), *arguments), NOWHERE, NOWHERE)
 
 
 def _limits(budget: ir.Budget) -> tuple[ast.Bind, ...]:

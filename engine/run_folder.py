@@ -6,6 +6,7 @@ import contextlib
 import json
 import os
 import shutil
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
 
@@ -14,12 +15,14 @@ from automl_run.dsl.to_automl import text_of_program
 from automl_run.errors import InputError, RunExistsError
 
 from . import journal
-from .agent.folders import attempt_dir
+from .agent.folders import CHECKPOINTS, JOB_FILE, LOG_FILE, OLD_LOG_FILE, attempt_dir
 from .files import BEST, ENDPOINT, PROGRAM, write_whole
 from .wire.server import private_root
 
 #: What of a job's folder makes it a model: copied to `best/`.
 _KEPT: Final = ("config", "models", "result.json")
+#: What of a bundle's job is no part of the bundle: logs, outputs, what continues it.
+_ASIDE: Final = frozenset({LOG_FILE, OLD_LOG_FILE, JOB_FILE, CHECKPOINTS, "eval"})
 _MAX_RUN_ID: Final = 128
 
 
@@ -76,9 +79,11 @@ class RunFolder:
         new, old = self.path / ".best.new", self.path / ".best.old"
         shutil.rmtree(new, ignore_errors=True)
         new.mkdir()
-        for name in _KEPT:
-            source = attempt / name
-            if source.is_dir():
+        for source in _model(attempt):
+            name = source.name
+            if source.is_symlink():
+                (new / name).symlink_to(source.readlink())
+            elif source.is_dir():
                 shutil.copytree(source, new / name, symlinks=True, copy_function=_link)
             elif source.is_file():
                 _link(str(source), str(new / name))
@@ -88,6 +93,16 @@ class RunFolder:
             self.best.rename(old)
         new.rename(self.best)
         shutil.rmtree(old, ignore_errors=True)
+
+
+def _model(attempt: Path) -> Iterator[Path]:
+    """What of a job's folder makes it a model. With `configs/` it is a bundle: all but what lies there aside."""
+    if not (attempt / "configs").is_dir():
+        yield from (attempt / name for name in _KEPT)
+        return
+    for entry in attempt.iterdir():
+        if entry.name not in _ASIDE and not entry.name.startswith("attempt_"):
+            yield entry
 
 
 def create(out: Path, run_id: str | None, name: str) -> tuple[RunFolder, str]:

@@ -5,6 +5,8 @@ In an MMAR those are the `log_label`s of its components, in a MONAI bundle the k
 
 from __future__ import annotations
 
+import re
+
 from .. import ir
 
 #: Metrics that every job is to have, and what they count.
@@ -17,6 +19,8 @@ BUILT_IN = {
 }
 #: Arguments of MONAI's engines that map the name of a metric to its component, the deciding one first.
 _KEY_METRICS = ("key_val_metric", "key_metric")
+_REFERENCE = re.compile(r"\$?[@%]((?:\w|::|#)+)")
+_MAX_HOPS = 8
 _METRIC_MAPS = (*_KEY_METRICS, "key_train_metric", "additional_metrics")
 
 
@@ -73,15 +77,25 @@ def key_metric(config: ir.MapNode) -> str | None:
 
 
 def _followed(config: ir.MapNode, node: ir.ConfigNode) -> ir.ConfigNode | None:
-    """What MONAI's reference `"@validate#key_metric"` names; `node` itself if it is none."""
-    text = _text(node)
-    if text is None or not text.startswith("@"):
-        return node
-    found: ir.ConfigNode | None = config
-    for step in text.removeprefix("@").split("#"):
-        inside = found.entries if isinstance(found, ir.MapNode) else found.args if isinstance(found, ir.Component) else {}
-        found = inside.get(step)
-    return found
+    """What MONAI's reference `"@validate#key_metric"` or macro `"%..."` names; `node` itself if it is none."""
+    found: ir.ConfigNode | None = node
+    for _ in range(_MAX_HOPS):
+        text = _text(found)
+        named = None if text is None else _REFERENCE.fullmatch(text)
+        if named is None:
+            return found
+        found = config
+        for step in named[1].replace("#", "::").split("::"):
+            match found:
+                case ir.MapNode(entries):
+                    found = entries.get(step)
+                case ir.Component(_, args):
+                    found = args.get(step)
+                case ir.ListNode(items) if step.isdecimal() and int(step) < len(items):
+                    found = items[int(step)]
+                case _:
+                    return None
+    return None
 
 
 def _named(node: ir.ConfigNode, name: str) -> list[ir.ConfigNode]:

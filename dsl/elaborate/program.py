@@ -8,11 +8,13 @@ from dataclasses import dataclass, field
 import msgspec
 
 from .. import ast, ir, signatures
+from ..bundle_target import IDS
 from ..diagnostics import Diagnostic
 from ..digest import digest
 from ..source import NOWHERE, Span
 from . import feasibility, metrics
 from .arguments import Arguments
+from .bundle_references import dangling_ids
 from .dimensions import Dimensions
 from .expand import Expander
 from .expressions import Expressions, Reading
@@ -87,6 +89,10 @@ def elaborate(request: Request) -> Elaborated:
     reader = StudyReader(layered, StudyValues(expressions, request.variables, request.resolve_target), start)
     known = {sites.labelled(param).label for param in sites.params.values()}
     study = reader.read(request.base_target, labels, metrics.key_metric(config), known, request.text_of)
+    if study.target is not None and study.target.name == "Bundle" and any(not layer.bundle for layer in request.layers):
+        ids = [str(study.target.args.get(argument, usual)) for argument, usual in IDS.items()]
+        for fault in dangling_ids(layered.places.root, ids):
+            lowering.report(fault)
     faults = [*lowering.faults, *reader.faults]
     # What stood in a slot with a mistake is missing, and would only be complained about again.
     dead = [never_searched(id, sites.spans[id]) for id, param in sites.params.items() if is_dead(param)]

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import dataclasses
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from .. import ast, ir
+from ..bundle_target import ARGUMENTS, IDS
 from ..controllers import ALIASES, CONTROLLERS, EXECUTORS, HANDLERS, PRUNERS, Argument
 from ..diagnostics import did_you_mean, nearest
 from ..source import Span
@@ -242,6 +244,8 @@ class StudyValues:
         match call.args:
             case (ast.Positional(ast.Lit(str() as text, span), None),):
                 pass
+            case (ast.Positional(ast.Lit(str() as text, span), None), *_) if call.callee == "Bundle":
+                pass
             case _:
                 raise Fault("AM405", f'`{call.callee}` takes one text: `{call.callee}("...")`', call.span)
         if not text.strip():
@@ -249,7 +253,8 @@ class StudyValues:
         if call.callee == "Mmar":
             text = self._mmar(text, file, span)
         if call.callee == "Bundle":
-            text = self._bundle(text, file, span)
+            ids = self._bundle_ids(call)
+            return ir.Spec(call.callee, {argument: self._bundle(text, file, span), **ids})
         return ir.Spec(call.callee, {argument: text})
 
     def _mmar(self, text: str, file: str, span: Span) -> str:
@@ -269,6 +274,23 @@ class StudyValues:
             help = f'name it as the base: `use "{text.rstrip("/")}/configs/train.json"`'
             raise Fault("AM405", "this program has no configuration for a bundle to run", span, help=help)
         return folder
+
+    def _bundle_ids(self, call: ast.Call) -> dict[str, ir.Value]:
+        """The ids that it names and that are not the usual ones; `config` is the reader's of files."""
+        ids: dict[str, ir.Value] = {}
+        for name, place, value in self._arguments(dataclasses.replace(call, args=call.args[1:])):
+            if name not in ARGUMENTS:
+                help = did_you_mean(name, ARGUMENTS) or f"it takes {', '.join(f'`{known}`' for known in ARGUMENTS)}"
+                raise Fault("AM203", f"`Bundle` has no argument `{name}`", place, label="unknown argument", help=help)
+            if name in IDS:
+                id = self._kind(value, str, f"`{name}` is the id that is evaluated, a text")
+                if id != IDS[name]:
+                    ids[name] = id
+            elif not _is_files(value):
+                raise Fault(
+                    "AM402", '`config` is a file of the bundle or a list of them, `["train.json", "more.json"]`', value.span
+                )
+        return ids
 
     # -- workers ----------------------------------------------------------------------------------------------------------------
 
@@ -316,6 +338,11 @@ class StudyValues:
         if len(set(ids)) != len(ids):
             raise Fault("AM402", "a worker has each GPU once", span)
         return ir.Worker(ids)
+
+
+def _is_files(value: ast.Expr) -> bool:
+    items = [item.value for item in value.items] if isinstance(value, ast.ListExpr) else [value]
+    return all(isinstance(item, ast.Lit) and isinstance(item.value, str) for item in items)
 
 
 def word(step: ast.Step) -> str:

@@ -28,8 +28,6 @@ def unsupported(program: ir.Program) -> list[Unsupported]:
 
 def _unsupported(program: ir.Program) -> Iterator[Unsupported]:
     study = program.study
-    if study.target is not None and study.target.name == "Bundle":
-        yield Unsupported("a MONAI bundle as target", "target")
     yield from _controller(study.controller, "controller")
     if study.executor is not None and "." in study.executor.name:
         yield Unsupported("an executor of your own", "executor")

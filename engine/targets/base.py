@@ -106,8 +106,9 @@ class Inspecting(Protocol):
     """A target that can tell from a rendered configuration that no job will train it."""
 
     def inspect(self, config: Mapping[str, Value], metrics: Collection[str], *, folds: bool = False) -> None:
-        """InputError for what the baseline's `config` shows, and its data. Cheap: imports neither torch nor MONAI nor user code.
+        """InputError for what the baseline's `config` shows, and its data. Imports no torch, MONAI or user code into this process.
 
         `metrics`: those that the study reads and the target is to report. `folds`: the training data are split, and what is given
         for the validation is not read.
         """
+        ...

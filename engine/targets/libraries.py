@@ -22,6 +22,7 @@ KNOWN: Final = frozenset({
     "xgboost",
 })  # fmt: skip
 _MMAR: Final = ("automl_run.engine.targets.mmar.train", "monai.bundle", "monai.engines", "monai.handlers", "monai.apps")
+_BUNDLE: Final = ("automl_run.engine.targets.bundle.train", "monai.bundle", "monai.engines", "monai.handlers", "monai.apps")
 _MAX_FILES: Final = 50
 
 
@@ -31,6 +32,8 @@ def libraries(spec: Spec | None, base_dir: Path) -> tuple[str, ...]:
         return ()
     if spec.name == "Mmar":
         return _MMAR
+    if spec.name == "Bundle":
+        return _BUNDLE
     if spec.name != "Python":
         return ()
     try:

@@ -7,15 +7,15 @@ from typing import Final
 from automl_run.dsl.elaborate.support import metric_names, objective_metrics
 from automl_run.dsl.ir import Study
 
-#: Of every job by its own process; of an MMAR's network by the target. A function or a command reports the others itself.
+#: Of every job by its own process; of the network of an MMAR or a bundle by the target. Others report the rest themselves.
 _OF_ANY_JOB: Final = frozenset({"peak_memory", "peak_gpu_memory"})
 _OF_A_NETWORK: Final = frozenset({"parameters", "latency_ms"})
 
 
 def measured_metrics(study: Study) -> tuple[str, ...]:
     """Those that a job of this study is to measure: only what the study reads."""
-    is_mmar = study.target is not None and study.target.name == "Mmar"
-    known = _OF_ANY_JOB | _OF_A_NETWORK if is_mmar else _OF_ANY_JOB
+    has_network = study.target is not None and study.target.name in ("Mmar", "Bundle")
+    known = _OF_ANY_JOB | _OF_A_NETWORK if has_network else _OF_ANY_JOB
     return tuple(name for name in metric_names(study) if name in known)
 
 

@@ -13,7 +13,9 @@ from automl_run.errors import InputError
 from .base import Target
 from .script_arguments import script_arguments
 
-NAMES: Final = ("Mmar", "Python", "Command")
+NAMES: Final = ("Mmar", "Bundle", "Python", "Command")
+#: Arguments of a bundle that name what is evaluated of it, and `Ids`' words for them.
+_IDS: Final = {"run_id": "run", "init_id": "initialize", "final_id": "finalize"}
 
 
 def make_target(spec: Spec, base_dir: Path, variables: Mapping[str, Value]) -> Target:
@@ -23,6 +25,12 @@ def make_target(spec: Spec, base_dir: Path, variables: Mapping[str, Value]) -> T
             from .mmar import MmarTarget
 
             return MmarTarget(_argument(spec, "path", '"spleen_mmar"'), base_dir, variables)
+        case "Bundle":
+            from .bundle import BundleTarget
+            from .bundle.layout import Ids
+
+            ids = {key: str(spec.args[word]) for word, key in _IDS.items() if word in spec.args}
+            return BundleTarget(_argument(spec, "path", '"spleen_ct_segmentation"', tuple(_IDS)), base_dir, Ids(**ids))
         case "Python":
             from .python_function import PythonTarget
 
@@ -38,12 +46,13 @@ def make_target(spec: Spec, base_dir: Path, variables: Mapping[str, Value]) -> T
             raise InputError(f"there is no target `{spec.name}`: {did_you_mean(spec.name, NAMES)}")
 
 
-def _argument(spec: Spec, name: str, example: str) -> str:
-    """The one argument of a target."""
+def _argument(spec: Spec, name: str, example: str, others: tuple[str, ...] = ()) -> str:
+    """The one argument of a target that it must have; `others` it may have."""
     target = spec.name
-    if len(spec.args) != 1:
+    given = {key: value for key, value in spec.args.items() if key not in others}
+    if len(given) != 1:
         raise InputError(f"{target} takes one argument, {name}: {target}({example})")
-    ((key, value),) = spec.args.items()
+    ((key, value),) = given.items()
     if key != name:
         raise InputError(f"{target} has no argument `{key}`; it takes {name}: {target}({example})")
     if not isinstance(value, str) or not value.strip():

@@ -211,7 +211,7 @@ def test_what_cannot_be_merged(bundle: Path, more: dict[str, object], code: str)
 
 
 def test_nothing_to_merge_into_is_worth_a_word(bundle: Path) -> None:
-    found = [item for item in layered(bundle, {"+fresh": {"a": 1}}).diagnostics if item.code != "AM199"]
+    found = layered(bundle, {"+fresh": {"a": 1}}).diagnostics
     assert [(item.code, item.severity) for item in found] == [("AM116", "warning")]
 
 
@@ -329,7 +329,7 @@ def test_a_search_over_a_bundle_of_the_zoo(tmp_path: Path, name: str) -> None:
     top = name.partition("/")[0]
     shutil.copytree(BUNDLES / top, tmp_path / top)
     checked = over(tmp_path, SEARCHES[name], name)
-    assert {item.code for item in checked.diagnostics} == {"AM199"}, checked.rendered()
+    assert checked.diagnostics == (), checked.rendered()
     program = checked.unwrap()
     assert len(program.params) == SEARCHES[name].count("~")
     assert program.study.objectives == (ir.Objective("val_mean_dice", "maximize"),)

@@ -68,7 +68,7 @@ def test_a_target_is_made_from_its_spec(tmp_path: Path) -> None:
     ("spec", "message"),
     [
         (Spec("python", {"function": "a:b"}), "did you mean `Python`"),
-        (Spec("Keras", {}), "known here: Command, Mmar, Python"),
+        (Spec("Keras", {}), "known here: Bundle, Command, Mmar, Python"),
         (Spec("Command", {}), "takes one argument"),
         (Spec("Command", {"line": "true"}), "no argument `line`"),
         (Spec("Python", {"function": 3}), "must be a text"),

@@ -44,7 +44,8 @@ class Session:
     """`trainer`, `evaluator`: MONAI's, or ignite's with the same attributes; the second may be None.
 
     `parts`: what has a state beside the network, by any name. `handlers`: of both engines; those with a state are kept, too.
-    `weights`: the folder for the weights. In a job of several ranks each makes one, and the first alone reports and writes.
+    `weights`: the folder for the weights; `is_bare`: its files hold the state dict alone. In a job of several ranks each makes one,
+    and the first alone reports and writes.
     """
 
     def __init__(
@@ -58,9 +59,10 @@ class Session:
         weights: Path,
         handlers: Iterable[object] = (),
         about: Mapping[str, Value] | None = None,
+        is_bare: bool = False,
     ) -> None:
         self.job, self.trainer, self.evaluator, self.model = job, trainer, evaluator, model
-        self.weights, self.about = weights, dict(about or {})
+        self.weights, self.about, self._is_bare = weights, dict(about or {}), is_bare
         #: validations that were reported, those of earlier attempts too
         self.validations = 0
         #: told to stop: it does at once, but not between the last iteration of an epoch and what belongs to its end
@@ -218,7 +220,8 @@ class Session:
     # -- what is kept ----------------------------------------------------------------------------------------------------
 
     def _weights(self) -> dict[str, object]:
-        return {"model": self.model.state_dict(), **self.about}
+        weights: dict[str, object] = self.model.state_dict()
+        return weights if self._is_bare else {"model": weights, **self.about}
 
     def _with_scaler(self) -> dict[str, Stateful]:
         scaler = getattr(self.trainer, "scaler", None)

@@ -1,0 +1,112 @@
+"""Runs one job's configuration through MONAI's own workflow, in the job's folder.
+
+`configs/train.json` there is what was run, complete: `command.txt` runs it again with nothing but MONAI.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import importlib.util
+import json
+import logging
+import os
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from monai.bundle import ConfigWorkflow
+
+from automl_run.dsl.ir import Value
+from automl_run.engine.files import write_whole
+from automl_run.engine.targets.base import Job, Result
+
+from . import folder, host, outputs
+from .engines import met
+from .failure import telling
+from .layout import COMMAND, CONFIGS, LOGGING, METADATA, Ids, command, config_folder
+from .watch import Watch
+
+_log = logging.getLogger("automl_run.bundle")
+
+#: The name of a job's configuration, in its `configs/`.
+CONFIG: str = "train.json"
+#: One process that trains alone, as torch's launcher would set it: configurations for several GPUs read it.
+_ALONE = {"RANK": "0", "LOCAL_RANK": "0", "WORLD_SIZE": "1", "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": "0"}
+
+
+def train(job: Job, root: Path, ids: Ids) -> Result:
+    """The best reported values count, and what is measured of the network. JobError where nothing was reported that counts."""
+    logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stdout)
+    has_gpu = torch.cuda.is_available()
+    if not has_gpu:
+        _use_threads(job.threads)
+    for name, value in _ALONE.items():
+        os.environ.setdefault(name, value)
+    file = prepare(job, root, ids, has_gpu)
+    workflow = ConfigWorkflow(
+        config_file=str(file),
+        meta_file=str(file.parent / METADATA) if (file.parent / METADATA).is_file() else None,
+        logging_file=str(file.parent / LOGGING) if (file.parent / LOGGING).is_file() else False,
+        init_id=ids.initialize,
+        run_id=ids.run,
+        final_id=ids.finalize,
+    )
+    watch = Watch(job, lambda: workflow.parser.ref_resolver.resolved_content)
+    with met(watch.meet), telling():
+        workflow.initialize()
+        workflow.run()
+        workflow.finalize()
+    return watch.finish()
+
+
+def prepare(job: Job, root: Path, ids: Ids, has_gpu: bool) -> Path:
+    """Makes the job's folder the bundle that it trains, and the working directory; its configuration's file."""
+    config = host.rooted(job.config if has_gpu else host.without_gpu(job.config), root)
+    if job.fold is not None:
+        config = host.folded(config, job.fold.number, job.fold.count)
+    absent = [package for package in host.LOGGERS if importlib.util.find_spec(package) is None]
+    config, left_out = host.without_handlers(config, tuple(host.LOGGERS[package] for package in absent))
+    for id in left_out:
+        _log.info("%s: left out, because what it logs to is not installed", id)
+    folder.make(root, job.dir, config)
+    os.chdir(job.dir)
+    sys.path.insert(0, str(job.dir))
+    importlib.invalidate_caches()
+    config, written = outputs.settle(config, job.dir)
+    folder.unlink(job.dir, written)
+    config = host.seeded(config, ids, _mixed(host.own_seed(config, ids), job.seed))
+    configs = job.dir / CONFIGS
+    if config_folder(root) == root:
+        _gather(job.dir, configs)
+    configs.mkdir(exist_ok=True)
+    _write(configs / CONFIG, config)
+    there = {name: (configs / name).is_file() for name in (METADATA, LOGGING)}
+    write_whole(job.dir / COMMAND, (command(CONFIG, ids, there) + "\n").encode())
+    return configs / CONFIG
+
+
+def _gather(job_dir: Path, configs: Path) -> None:
+    """A bundle without `configs/` has these two beside its configuration."""
+    configs.mkdir(exist_ok=True)
+    for name in (METADATA, LOGGING):
+        if (job_dir / name).is_file():
+            (job_dir / name).rename(configs / name)
+
+
+def _write(file: Path, config: dict[str, Value]) -> None:
+    text = json.dumps(config, indent=4, ensure_ascii=False, allow_nan=False)
+    write_whole(file, (text + "\n").encode(errors="surrogatepass"))
+
+
+def _use_threads(threads: int) -> None:
+    torch.set_num_threads(max(1, threads))
+    with contextlib.suppress(RuntimeError):  # too late in a process that has computed already
+        torch.set_num_interop_threads(1)
+
+
+def _mixed(own: int, job_seed: int) -> int:
+    """One seed of both, so that repetitions of one configuration differ, and so do two configurations with seeds of their own."""
+    state: Any = np.random.SeedSequence([abs(own), abs(job_seed)]).generate_state(1)
+    return int(state[0])
