@@ -7,36 +7,16 @@ threads do not exist and the cores belong to the siblings.
 from __future__ import annotations
 
 import os
-import threading
 from collections.abc import Callable
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Future
+from functools import partial
 
 import torch
 from torch.utils.data import get_worker_info
 
+from .helpers import Pool
 
-class _Pool:
-    """The process's helper threads, started at the first parallel call and replaced only to grow."""
-
-    def __init__(self) -> None:
-        self.lock = threading.Lock()
-        self.executor: ThreadPoolExecutor | None = None
-        self.size = 0
-        self.forked = False
-
-    def helpers(self, count: int) -> ThreadPoolExecutor:
-        with self.lock:
-            if self.executor is None or self.size < count:
-                # A smaller pool is only dropped: another caller may be about to use it, and its threads end with it.
-                self.executor, self.size = ThreadPoolExecutor(count, thread_name_prefix="kernels"), count
-            return self.executor
-
-    def forget_after_fork(self) -> None:
-        # The lock may have been held, and the threads are gone: neither may be touched again.
-        self.lock, self.executor, self.size, self.forked = threading.Lock(), None, 0, True
-
-
-_pool = _Pool()
+_pool = Pool()
 os.register_at_fork(after_in_child=_pool.forget_after_fork)
 
 
@@ -49,7 +29,7 @@ def thread_count() -> int:
 
 def start_beside(work: Callable[[], None]) -> Future[None] | None:
     """`work` on a helper thread as soon as one is free, or None where only the caller may work."""
-    return None if thread_count() == 1 else _pool.helpers(1).submit(work)
+    return None if thread_count() == 1 else _pool.give([work])[0]
 
 
 def run_in_slabs(work: Callable[[int, int], None], total: int, smallest: int, threads: int | None = None) -> None:
@@ -64,10 +44,9 @@ def run_in_slabs(work: Callable[[int, int], None], total: int, smallest: int, th
         work(0, total)
         return
     bounds = [total * i // slabs for i in range(slabs + 1)]
-    futures = []
+    futures: list[Future[None]] = []
     try:
-        executor = _pool.helpers(slabs - 1)
-        futures = [executor.submit(work, bounds[i], bounds[i + 1]) for i in range(1, slabs)]
+        futures = _pool.give([partial(work, bounds[i], bounds[i + 1]) for i in range(1, slabs)])
         work(bounds[0], bounds[1])
     finally:
         # Even after an error no helper may still be writing into the output.

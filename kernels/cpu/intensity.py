@@ -23,7 +23,7 @@ from .noise import add_counter_normal, fold_seed
 
 _F = np.float32
 #: Voxels. A helper may start on the caller's core and wait there for a millisecond: below this two threads were slower than one.
-SMALLEST_SLAB = 1 << 20
+SMALLEST_SLAB = 1 << 18
 _BLOCK = 4096  # voxels that go through all steps of a pass while the first cache holds them
 
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import copy
 import pickle
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -146,13 +147,13 @@ def test_batch_is_the_collated_items(several: bool, threads: int | None) -> None
 def test_as_many_threads_as_asked_for(monkeypatch: pytest.MonkeyPatch, wanted: int) -> None:
     """Wherever voxels are written: copied, changed, sampled, and in the middle of a pipeline."""
     asked: list[int] = []
-    helpers = threads._pool.helpers
+    give = threads._pool.give
 
-    def noted(count: int) -> ThreadPoolExecutor:
-        asked.append(count)
-        return helpers(count)
+    def noted(works: list[Callable[[], None]]) -> list[Future[None]]:
+        asked.append(len(works))
+        return give(works)
 
-    monkeypatch.setattr(threads._pool, "helpers", noted)
+    monkeypatch.setattr(threads._pool, "give", noted)
     monkeypatch.setattr(threads, "thread_count", lambda: 8)
     flip, affine = mt.RandFlipd("image", prob=1.0), mt.RandAffined("image", prob=1.0, rotate_range=0.3, padding_mode="zeros")
     contrast, item = mt.RandAdjustContrastd("image", prob=1.0), {"image": torch.rand(1, 80, 80, 80)}
