@@ -1,6 +1,6 @@
 """Crops, padding, flips, quarter turns and transpositions in one copy, bit for bit, with an optional `scale * v + shift`.
 
-Rows are short and far apart, so the processor's own prefetching never locks on: the row eight rows ahead is asked for. Where
+Rows are short and often far apart, so the processor's own prefetching never locks on: the row eight rows ahead is asked for. Where
 the source runs along another axis than the output's rows, 8 x 8 tiles are transposed in registers.
 """
 
@@ -19,6 +19,7 @@ from .window import Window
 
 SMALLEST_SLAB = 1 << 17  # voxels; a thread wakes in the time that half of them take
 _AHEAD = 8  # rows
+_NEAR = 256  # bytes from row to row, which the processor follows by itself
 
 Triple = tuple[int, int, int]
 Box = tuple[int, int, int, int, int, int]
@@ -124,6 +125,7 @@ def copy_rows(
     width = shape[2]
     z0, z1, y0, y1, x0, x1 = box
     by_tiles = stride_x != 1 and stride_x != -1 and (abs(stride_y) == 1 or abs(stride_z) == 1)
+    far = abs(stride_y) * source.itemsize > _NEAR
     for z in range(z_start, z_stop):
         for y in range(y_start, y_stop):
             to = origin + z * plane + y * line
@@ -137,7 +139,8 @@ def copy_rows(
                 out[to + x] = fill
             begin = first + z * stride_z + y * stride_y + x0 * stride_x
             if stride_x == 1 or stride_x == -1:
-                fetch_ahead(source, first + x0 * stride_x, strides, x1 - x0, z, y, z1, y0, y1)
+                if far:
+                    fetch_ahead(source, first + x0 * stride_x, strides, x1 - x0, z, y, z1, y0, y1)
                 if stride_x == 1:
                     ops.row_copy(out, to + x0, source, begin, x1 - x0)
                 else:

@@ -74,6 +74,29 @@ class Emitter:
         with cgutils.for_range(self.builder, count) as loop:
             yield self.builder.mul(loop.index, self.index(width))
 
+    def cover(self, count: Any, lanes: Sequence[int], block: Callable[[Any, int], None]) -> None:
+        """`block(offset, lanes)` over 0..count with the first of the numbers of lanes that fits in, one by one if none does.
+
+        The last block is moved back so that it ends at `count`: what it covers twice must come out the same.
+        """
+        if not lanes:
+            with self.rest(self.index(0), count) as i:
+                block(i, 1)
+            return
+        width, b = self.index(lanes[0]), self.builder
+        with b.if_else(b.icmp_signed(">=", count, width)) as (fits, smaller):
+            with fits:
+                last = b.sub(count, width)
+                with self.steps(b.udiv(b.add(count, self.index(lanes[0] - 1)), width), lanes[0]) as i:
+                    block(b.select(b.icmp_signed("<", i, last), i, last), lanes[0])
+            with smaller:
+                self.cover(count, lanes[1:], block)
+
+    def bytes_of(self, pointer: Any) -> int:
+        """The size of an element."""
+        element = self.element(pointer)
+        return cast(int, element.width // 8) if isinstance(element, ir.IntType) else 8 if element == ir.DoubleType() else 4
+
     @contextmanager
     def rest(self, start: Any, stop: Any) -> Iterator[Any]:
         with cgutils.for_range(self.builder, self.builder.sub(stop, start)) as loop:
