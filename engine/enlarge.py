@@ -50,18 +50,23 @@ def _parsed(part: str, text: str) -> Budget:
         raise InputError(f"`budget.{part}={text}`: {said}") from error
 
 
-def refuse_smaller(program: Program, budget: Budget) -> None:
-    """InputError when a part of `budget` allows less than that of `program`."""
+def refuse_smaller(program: Program, budget: Budget, trials: int = 0, seconds: float = 0.0) -> None:
+    """InputError when a part of `budget` allows less than that of `program`.
+
+    A limit where there was none is allowed: it is for what is to come, so it may not be less than the `trials` and `seconds` that
+    the run has had.
+    """
     before, minimize = program.study.budget, bool(program.study.objectives) and program.study.objectives[0].direction == "minimize"
     for part, name in _PARTS.items():
         old, new = getattr(before, name), getattr(budget, name)
         if new is None or new == old:
             continue
-        less = new > old if old is not None and part == "target" and minimize else old is None or new < old
-        if less:
-            raise InputError(
-                f"a resume can enlarge the budget only: `{part}` was {'without limit' if old is None else f'{old:g}'}, not {new:g}"
-            )
+        if old is None:
+            had = {"trials": trials, "time": seconds}.get(part, 0.0)
+            if part in ("trials", "time") and new < had:
+                raise InputError(f"`{part}` cannot be {new:g}: the run, which had no such limit, is past it ({had:g})")
+        elif new > old if part == "target" and minimize else new < old:
+            raise InputError(f"a resume can enlarge the budget only: `{part}` was {old:g}, not {new:g}")
 
 
 def refuse_other(stored: Program, program: Program, folder: object) -> None:

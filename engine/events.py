@@ -134,7 +134,7 @@ Event: TypeAlias = (
 class Observer(Protocol):
     """Called in the scheduler's thread, in order; it must return at once. What it raises switches it off with a warning."""
 
-    def __call__(self, event: Event) -> None: ...
+    def __call__(self, event: Event, /) -> None: ...
 
 
 def silent(event: Event) -> None:

@@ -126,7 +126,7 @@ def resume_study(folder: Path, options: RunOptions, observer: Observer = silent,
         if program is not None:
             refuse_other(stored, program, folder)
         budget = budget_from(stored if program is None else program, options.budget)
-        refuse_smaller(stored, budget)
+        refuse_smaller(stored, budget, len(state.jobs), state.elapsed(state.last_at))
         wanted = options.workers
         if wanted is None and program is not None and program.study.workers != stored.study.workers:
             wanted = program.study.workers
@@ -144,6 +144,14 @@ def resume_study(folder: Path, options: RunOptions, observer: Observer = silent,
         with _resumable(place.path):
             named = _name(specs, before)
             return _run(going_on, options, observer, place, store, state, controller, target, named, budget, warnings)
+
+
+def run_to_take_over(program: Program, options: RunOptions) -> Path | None:
+    """The folder of the run that `options` name, None while there is none: it is a new one then. InputError without a run_id."""
+    if options.run_id is None:
+        raise InputError("--take-over goes on with a run: name it with --run-id")
+    folder = (options.out or run_folder.default_out(program)) / run_folder.check_run_id(options.run_id)
+    return folder if (folder / journal.FILE).is_file() else None
 
 
 def read_run(folder: Path) -> dict[str, Any]:

@@ -16,6 +16,7 @@ import msgspec
 from automl_run.dsl.legacy.cli_settings import TraceTo
 
 from .events import Event
+from .report.aside import Aside
 from .report.lines import Lines
 
 
@@ -26,6 +27,8 @@ class Trace:
         self._file = path.open("a", encoding="utf-8") if to in ("file", "both") else None
         self._on_console = to in ("console", "both")
         self._console = console
+        # A console that takes nothing for a while must not hold up the run; one that was given, a test's, is written to at once.
+        self._aside = Aside(self._print) if self._on_console and console is None else None
         self._engine = engine
         self._lines = Lines()
         self._last = 0.0
@@ -44,6 +47,8 @@ class Trace:
             self._write(at, {"engine": kind, **more, **data}, f"{kind} {' '.join(more.values())} {_short(data)}")
 
     def close(self) -> None:
+        if self._aside is not None:
+            self._aside.close()
         if self._file is not None:
             self._file.close()
             self._file = None
@@ -57,12 +62,16 @@ class Trace:
                 self._file.write(json.dumps({"at": moment.isoformat(timespec="milliseconds"), **record}) + "\n")
                 self._file.flush()
             if self._on_console:
-                # Looked up each time: a live table takes stderr over, to print above itself.
-                print(f"{moment.astimezone():%H:%M:%S} {text}", file=self._console or sys.stderr, flush=True)
+                line = f"{moment.astimezone():%H:%M:%S} {text}"
+                self._print(line) if self._aside is None else self._aside(line)
         except OSError:
             with contextlib.suppress(OSError):  # what was not written is not written now either
                 self.close()
             self._file, self._on_console = None, False
+
+    def _print(self, line: str) -> None:
+        # Looked up each time: a live table takes stderr over, to print above itself.
+        print(line, file=self._console or sys.stderr, flush=True)
 
 
 def _short(values: Mapping[str, object]) -> str:

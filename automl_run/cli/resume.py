@@ -31,6 +31,7 @@ def main(argv: Sequence[str]) -> int:
 
     from automl_run.dsl.legacy import parse_workers
     from automl_run.dsl.load import check
+    from automl_run.engine.report.aside import Aside
     from automl_run.engine.report.live import LiveTable
     from automl_run.engine.report.table import final_table
     from automl_run.engine.run import RunOptions, resume_study
@@ -46,7 +47,8 @@ def main(argv: Sequence[str]) -> int:
         budget=dict(split_pair(pair) for pair in args.pairs),
         take_over=args.take_over,
     )
-    table = LiveTable(stream=sys.stderr if args.json else sys.stdout, lines=options.trace in (None, "file"))
-    result = resume_study(folder, options, table, program)
+    log = sys.stderr if args.json else sys.stdout
+    with Aside(LiveTable(stream=log, lines=options.trace in (None, "file"))) as table:
+        result = resume_study(folder, options, table, program)
     put_json(result.summary) if args.json else put(final_table(result.summary, result.folder))
     return result.exit_code

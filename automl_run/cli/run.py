@@ -20,6 +20,9 @@ def main(argv: Sequence[str]) -> int:
     parser.add_argument(
         "--accelerate", action="store_true", help="run MONAI's pipelines fused: the same results, faster (`accelerate = true`)"
     )
+    parser.add_argument(
+        "--take-over", action="store_true", help="go on with the run of this run_id, even if its last scheduler was on another host"
+    )
     add_run_options(parser)
     args = parser.parse_args(argv)
     checked, settings = read(args)
@@ -30,9 +33,10 @@ def main(argv: Sequence[str]) -> int:
     # Imported late: reading and refusing a program must not wait for the engine.
     from automl_run.dsl.legacy import parse_workers
     from automl_run.engine.controllers.registry import describe
+    from automl_run.engine.report.aside import Aside
     from automl_run.engine.report.live import LiveTable
     from automl_run.engine.report.table import final_table
-    from automl_run.engine.run import RunOptions, run_study
+    from automl_run.engine.run import RunOptions, resume_study, run_study, run_to_take_over
 
     workers = settings.workers if legacy else parse_workers(args.workers) if args.workers is not None else None
     trace = args.trace or settings.trace
@@ -43,11 +47,14 @@ def main(argv: Sequence[str]) -> int:
         trace=trace,
         engine_trace=args.engine_trace or settings.engine_trace,
         allow_modules=tuple(args.allow_modules),
+        take_over=args.take_over,
     )
+    taken_over = run_to_take_over(program, options) if args.take_over else None
     log = sys.stderr if args.json else sys.stdout
     if legacy:
         put(f"AutoML config: {args.automlconf or 'config_automl.json'}", log)
     put(f"controller {describe(program.study.controller)}", log)
-    result = run_study(program, options, LiveTable(stream=log, lines=trace in (None, "file")))
+    with Aside(LiveTable(stream=log, lines=trace in (None, "file"))) as table:
+        result = run_study(program, options, table) if taken_over is None else resume_study(taken_over, options, table, program)
     put_json(result.summary) if args.json else put(final_table(result.summary, result.folder))
     return result.exit_code

@@ -165,9 +165,14 @@ class Agent:
         if self._warm is not None and self._warm.is_late():
             self._cool()
             self._start_next()
-        if self._uplink.is_orphan(now) and not self._draining:
-            self._draining = True
-            self._say("no scheduler; this agent ends with its job")
+        if self._uplink.is_orphan(now):
+            if not self._draining:
+                self._draining = True
+                self._say("no scheduler; this agent ends with its job")
+            if not self._effects.has_folder(self._settings.run_dir):
+                # Nobody can ever go on with this run, nor read what its jobs write.
+                self._say("the run's folder is gone; this agent and its jobs end")
+                self._exit_code = 0
         if self._draining and not self._uplink.connected:
             # What is not acknowledged is in result.json.
             self._attempts = {key: attempt for key, attempt in self._attempts.items() if attempt.kept is not None}

@@ -63,6 +63,16 @@ class Effects:
             connection.flush()
         connection.close()
 
+    def has_folder(self, run_dir: Path) -> bool:
+        """False only when it is certain that the folder is not there."""
+        try:
+            run_dir.stat()
+        except FileNotFoundError:
+            return False
+        except OSError:
+            return True
+        return True
+
     def attempt_dir(self, run_dir: Path, job: str, fence: int) -> Path:
         return attempt_dir(run_dir, job, fence)
 

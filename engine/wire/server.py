@@ -6,9 +6,11 @@ import contextlib
 import os
 import secrets
 import selectors
+import shutil
 import socket
 import stat
 import struct
+import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -23,6 +25,8 @@ from .messages import PROTOCOL, FromAgent, Hello, Reject, ToAgent
 HANDSHAKE_S: Final = 5.0
 FRAME_S: Final = 10.0
 _MAX_STRANGERS: Final = 64
+#: So long a folder of sockets may be there before anybody listens.
+_BEGINNING_S: Final = 60.0
 
 
 def private_root() -> Path:
@@ -41,11 +45,32 @@ def private_folder() -> Path:
     found = root.lstat()
     if not stat.S_ISDIR(found.st_mode) or found.st_uid != os.getuid() or found.st_mode & 0o077:
         raise RunError(f"{root} must be a folder that belongs to you alone (mode 0700)")
+    _sweep(root)
     while True:
         folder = root / secrets.token_hex(4)
         with contextlib.suppress(FileExistsError):
             folder.mkdir(mode=0o700)
             return folder
+
+
+def _sweep(root: Path) -> None:
+    """Removes what schedulers that were killed have left: folders of sockets on which nobody listens."""
+    for folder in root.glob("[0-9a-f]" * 8):
+        with contextlib.suppress(OSError):
+            if time.time() - folder.lstat().st_mtime > _BEGINNING_S and not any(map(_is_heard, folder.iterdir())):
+                shutil.rmtree(folder)
+
+
+def _is_heard(path: Path) -> bool:
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as sock:
+        sock.setblocking(False)
+        try:
+            sock.connect(str(path))
+        except ConnectionRefusedError:
+            return False
+        except OSError:
+            return True  # a queue that is full is somebody's
+    return True
 
 
 def listen(path: Path) -> socket.socket:

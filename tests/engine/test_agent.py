@@ -351,3 +351,19 @@ def test_a_run_folder_without_a_program_is_refused(tmp_path: Path) -> None:
     ended = subprocess.run(command, capture_output=True, text=True, timeout=30.0)
     assert ended.returncode == 2
     assert "program.msgpack cannot be read" in ended.stderr
+
+
+def test_a_run_whose_folder_is_gone_has_no_orphans(tmp_path: Path) -> None:
+    """Its job would never end, and nobody could find either of them."""
+    with tempfile.TemporaryDirectory() as sockets:
+        stage = Stage(tmp_path, Path(sockets), "--orphan-time", "0.1")
+        stage.accept()
+        stage.assign("until_stop")
+        stage.next(Accept)
+        job = int(stage.next(Metric).values["pid"])
+        (tmp_path / "run").rename(tmp_path / "elsewhere")
+        stage.cut()
+        assert stage.exit_code() == 0
+        wait_gone(job)
+        os.close(stage.lifeline)
+        os.close(stage.pidfd)

@@ -14,6 +14,7 @@ import msgspec
 import pytest
 from studies import study, threads
 
+from automl_run.cli.main import main
 from automl_run.dsl import ir
 from automl_run.engine import file_system, identity, owner
 from automl_run.engine.admin.results import Results
@@ -24,7 +25,7 @@ from automl_run.engine.enlarge import budget_from, refuse_smaller
 from automl_run.engine.file_system import check_place
 from automl_run.engine.journal import Journal
 from automl_run.engine.launchers.local import AGENTS, living_agents
-from automl_run.engine.run import resume_study, run_study
+from automl_run.engine.run import read_run, resume_study, run_study
 from automl_run.engine.testing.in_process import Report
 from automl_run.engine.wire import messages as wire
 from automl_run.errors import InputError, JournalError, RunError
@@ -337,7 +338,6 @@ def test_every_part_of_the_budget_can_be_enlarged(tmp_path: Path) -> None:
         ("budget.trials", "3", "`trials` was 4, not 3"),
         ("budget.time", "10s", "`time` was 60, not 10"),
         ("budget.target", "0.4", "`target` was 0.5, not 0.4"),
-        ("budget.patience", "9", "`patience` was without limit"),
         ("budget.time", "1 parsec", "budget.time=1 parsec"),
         ("budget.trials", "3 }\n seed = 4 {", "is not one value"),
         ("budget.tials", "3", "not `budget.tials`"),
@@ -350,11 +350,42 @@ def test_what_is_no_larger_budget_is_refused(tmp_path: Path, key: str, text: str
         refuse_smaller(before, budget_from(before, {key: text}))
 
 
+def test_a_limit_where_there_was_none_is_for_what_is_to_come(tmp_path: Path) -> None:
+    before = study(tmp_path, budget=ir.Budget())
+    after = ir.Budget(trials=5, time_s=60.0, job_time_s=1.0, target=0.5, patience=2)
+    refuse_smaller(before, after, trials=5, seconds=60.0)
+    with pytest.raises(InputError, match=r"`trials` cannot be 5: .* past it \(6\)"):
+        refuse_smaller(before, after, trials=6)
+    with pytest.raises(InputError, match="`time` cannot be 60"):
+        refuse_smaller(before, after, seconds=61.0)
+
+
 def test_a_target_to_be_minimized_is_enlarged_downwards(tmp_path: Path) -> None:
     before = with_study(study(tmp_path, budget=ir.Budget(target=0.5)), objectives=(ir.Objective("loss", "minimize"),))
     refuse_smaller(before, ir.Budget(target=0.4))
     with pytest.raises(InputError, match="target"):
         refuse_smaller(before, ir.Budget(target=0.6))
+
+
+def test_a_run_of_another_host_is_taken_over_by_its_run_id(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "train_taken.py").write_text("def trial(params):\n    return params['x']\n")
+    program = tmp_path / "taken.automl"
+    text = """automl 1
+study { target = Python("train_taken:trial"), maximize dice, budget { trials = TRIALS }, workers = [cpu(1)] }
+x ~ 0.0..1.0
+""".replace(", ", "\n  ")
+    program.write_text(text.replace("TRIALS", "1"))
+    assert main([str(program), "--run-id", "a", "--take-over"]) == 0, "where there is no run, it is a new one"
+    folder = tmp_path / "runs" / "a"
+    owner = {"host": "elsewhere", "boot_id": "b", "pid": 1, "start": 1, "epoch": 1}
+    (folder / "owner.json").write_text(json.dumps(owner))
+    program.write_text(text.replace("TRIALS", "2"))
+    assert main([str(program), "--run-id", "a"]) == 2
+    assert main(["resume", str(folder)]) == 2
+    assert main([str(program), "--take-over"]) == 2
+    assert "name it with --run-id" in capsys.readouterr().err
+    assert main([str(program), "--run-id", "a", "--take-over"]) == 0
+    assert [job["state"] for job in read_run(folder)["jobs"]] == ["done"] * 2
 
 
 def test_a_resume_takes_workers_and_budget_of_a_changed_program(tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import selectors
 import socket
 import stat
@@ -13,7 +14,7 @@ import pytest
 from automl_run.engine.wire import messages as wire
 from automl_run.engine.wire.connection import Connection
 from automl_run.engine.wire.frames import decode_to_agent, encode
-from automl_run.engine.wire.server import FRAME_S, HANDSHAKE_S, Cut, Server, private_folder
+from automl_run.engine.wire.server import FRAME_S, HANDSHAKE_S, Cut, Server, listen, private_folder
 from automl_run.errors import RunError
 
 
@@ -177,3 +178,17 @@ def test_the_private_folder_is_private(monkeypatch: pytest.MonkeyPatch, tmp_path
     root.symlink_to(tmp_path / "elsewhere")
     with pytest.raises(RunError):
         private_folder()
+
+
+def test_what_killed_schedulers_left_is_swept(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setattr("automl_run.engine.wire.server.private_root", lambda: tmp_path / "automl")
+    dead, living, young, other = private_folder(), private_folder(), private_folder(), tmp_path / "automl" / "gpus"
+    other.mkdir()
+    for folder in (dead, young):
+        listen(folder / "agents.sock").close()
+    listener = listen(living / "view.sock")
+    for folder in (dead, living, other):
+        os.utime(folder, (1.0, 1.0))
+    private_folder()
+    assert [folder.exists() for folder in (dead, living, young, other)] == [False, True, True, True]
+    listener.close()

@@ -144,6 +144,9 @@ class SimEffects(Effects):
         connection.flush()
         connection.close()
 
+    def has_folder(self, run_dir: Path) -> bool:
+        return True
+
     def attempt_dir(self, run_dir: Path, job: str, fence: int) -> Path:
         return run_dir / job / str(fence)
 
