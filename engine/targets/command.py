@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import os
+import shlex
 import shutil
 import subprocess
 import sys
@@ -31,6 +32,7 @@ from .script_channel import ScriptChannel
 #: Linux allows 128 KiB for one variable of the environment.
 _MAX_VARIABLE: Final = 120_000
 _YAML = "params.yaml"
+_SCRIPT = "command.sh"
 _SILENT: Final = (
     "the command ended well, but said nothing of `{0}`: it calls `automl_run.report(step, {0}=...)`, "
     'prints `automl: step=1 {0}=0.5`, or prints lines that `metrics = {{{0}: "... ([0-9.]+)"}}` finds'
@@ -111,6 +113,15 @@ class CommandTarget:
                 environment[name] = filling.text(value) if isinstance(value, str) else text_of(value)
         return environment
 
+    def _write_script(self, path: Path, arguments: Sequence[str], folder: Path, filling: Filling) -> None:
+        """The command as it is, for a person who runs it again: it reports to nobody then."""
+        own = {name: None if value is None else self._environment(filling)[name] for name, value in self.env.items()}
+        lines = ["#!/bin/sh", f"cd {shlex.quote(str(folder))} || exit"]
+        lines += [f"unset {name}" if value is None else f"export {name}={shlex.quote(value)}" for name, value in own.items()]
+        path.parent.mkdir(exist_ok=True)
+        path.write_text("\n".join([*lines, f"exec {shlex.join(arguments)}", ""]), encoding="utf-8", errors="surrogatepass")
+        path.chmod(0o755)
+
     def run(self, job: Job) -> Result:
         config_json, config_yaml = (job.dir / "config" / name for name in (self.config_name, _YAML))
         filling = Filling(
@@ -138,6 +149,7 @@ class CommandTarget:
             "AUTOML_SEED": str(job.seed),
             CONFIG: str(config_json),
         }
+        self._write_script(job.dir / "config" / _SCRIPT, arguments, folder, filling)
         params = json.dumps(job.config)
         if len(params) <= _MAX_VARIABLE:
             environment["AUTOML_PARAMS"] = params

@@ -122,7 +122,11 @@ def test_a_command_runs_in_its_folder_with_its_environment(tmp_path: Path, job: 
     )
     command.check()
     command.run(job)
-    assert (tmp_path / "seen").read_text() == f"{job.dir}\n1e-05:4:none:{job.dir}/x\n"
+    seen = f"{job.dir}\n1e-05:4:none:{job.dir}/x\n"
+    assert (tmp_path / "seen").read_text() == seen
+    (tmp_path / "seen").unlink()
+    subprocess.run([job.dir / "config" / "command.sh"], check=True)  # the same again, by hand
+    assert (tmp_path / "seen").read_text() == seen
 
 
 def test_files_of_the_configuration(tmp_path: Path, job: Job) -> None:
