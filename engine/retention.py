@@ -14,7 +14,7 @@ from typing import Final
 from .agent.folders import JOB_FILE, LOG_FILE, OLD_LOG_FILE, RESULT_FILE
 from .core.state import State, merit
 
-_STAYS: Final = frozenset({"config", JOB_FILE, LOG_FILE, OLD_LOG_FILE, RESULT_FILE})
+_STAYS: Final = frozenset({"config", "configs", "command.txt", JOB_FILE, LOG_FILE, OLD_LOG_FILE, RESULT_FILE})
 _ATTEMPT: Final = "attempt_"
 
 

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
-import os
 import shutil
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
 
@@ -15,14 +13,10 @@ from automl_run.dsl.to_automl import text_of_program
 from automl_run.errors import InputError, RunExistsError
 
 from . import journal
-from .agent.folders import CHECKPOINTS, JOB_FILE, LOG_FILE, OLD_LOG_FILE, attempt_dir
+from .best import write_best
 from .files import BEST, ENDPOINT, PROGRAM, write_whole
 from .wire.server import private_root
 
-#: What of a job's folder makes it a model: copied to `best/`.
-_KEPT: Final = ("config", "models", "result.json")
-#: What of a bundle's job is no part of the bundle: logs, outputs, what continues it.
-_ASIDE: Final = frozenset({LOG_FILE, OLD_LOG_FILE, JOB_FILE, CHECKPOINTS, "eval"})
 _MAX_RUN_ID: Final = 128
 
 
@@ -74,35 +68,8 @@ class RunFolder:
                 write_whole(copy, text.encode(), sync=True)
 
     def set_best(self, job: str, fence: int, info: object) -> None:
-        """Makes `best/` the model of this attempt: hard links where the file system has them, copies elsewhere."""
-        attempt = attempt_dir(self.path, job, fence)
-        new, old = self.path / ".best.new", self.path / ".best.old"
-        shutil.rmtree(new, ignore_errors=True)
-        new.mkdir()
-        for source in _model(attempt):
-            name = source.name
-            if source.is_symlink():
-                (new / name).symlink_to(source.readlink())
-            elif source.is_dir():
-                shutil.copytree(source, new / name, symlinks=True, copy_function=_link)
-            elif source.is_file():
-                _link(str(source), str(new / name))
-        (new / "best.json").write_text(json.dumps(info, indent=2) + "\n", encoding="utf-8")
-        shutil.rmtree(old, ignore_errors=True)
-        if self.best.exists():
-            self.best.rename(old)
-        new.rename(self.best)
-        shutil.rmtree(old, ignore_errors=True)
-
-
-def _model(attempt: Path) -> Iterator[Path]:
-    """What of a job's folder makes it a model. With `configs/` it is a bundle: all but what lies there aside."""
-    if not (attempt / "configs").is_dir():
-        yield from (attempt / name for name in _KEPT)
-        return
-    for entry in attempt.iterdir():
-        if entry.name not in _ASIDE and not entry.name.startswith("attempt_"):
-            yield entry
+        """Makes `best/` the model of this attempt. OSError when it cannot be written."""
+        write_best(self.path, job, fence, info)
 
 
 def create(out: Path, run_id: str | None, name: str) -> tuple[RunFolder, str]:
@@ -198,11 +165,3 @@ def find_run(run: str, *, out: Path | None = None, mmar: Path | None = None) -> 
             return place.resolve()
     places = ", ".join(str(place) for place in sought)
     raise InputError(f"no run `{run}`: none of {places} holds a {journal.FILE}")
-
-
-def _link(source: str, target: str, *, follow_symlinks: bool = True) -> str:
-    try:
-        os.link(source, target, follow_symlinks=follow_symlinks)
-    except OSError:
-        shutil.copy2(source, target, follow_symlinks=follow_symlinks)
-    return target

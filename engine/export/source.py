@@ -40,8 +40,12 @@ class Trained:
     @property
     def root(self) -> Path:
         """The folder that the target names."""
-        path = next(iter(self.spec.target.args.values()), "")
-        return (Path(self.spec.base_dir) / Path(str(path)).expanduser()).resolve()
+        return target_root(self.spec)
+
+
+def target_root(spec: JobSpec) -> Path:
+    path = next(iter(spec.target.args.values()), "")
+    return (Path(spec.base_dir) / Path(str(path)).expanduser()).resolve()
 
 
 def trained(folder: Path, name: str | None = None) -> Trained:

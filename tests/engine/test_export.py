@@ -12,6 +12,7 @@ from typing import Any
 import nibabel
 import numpy as np
 import pytest
+import torch
 from small_mmar import AFFINE, make_study
 
 from automl_run.cli.main import main
@@ -104,6 +105,24 @@ def test_nothing_is_overwritten_and_nothing_half_written(run: Path, tmp_path: Pa
     assert main(["export", str(copy), "--bundle", str(tmp_path / "b")]) == 2
     assert f"{best} has no model" in capsys.readouterr().err
     assert sorted(path.name for path in tmp_path.iterdir()) == ["copy", "there"]
+
+
+def test_best_is_scored_and_trained_again_by_its_own_commands(run: Path, tmp_path: Path) -> None:
+    best = run / "best"
+    text = (best / "config" / "config_train.json").read_text()
+    assert '"search"' not in text
+    assert "{epochs}" not in text
+    evaluated = subprocess.run([best / "commands" / "evaluate.sh"], capture_output=True, text=True, check=True, timeout=300)
+    assert evaluated.stdout.splitlines()[-1] == f"val_mean_dice {summary(run)['best']['score']}"
+    again = tmp_path / "again"
+    subprocess.run([best / "commands" / "train.sh", again], capture_output=True, text=True, check=True, timeout=300)
+    one, two = (torch.load(folder / "models" / "model.pt", weights_only=True)["model"] for folder in (best, again))
+    assert one.keys() == two.keys()
+    assert all(torch.equal(one[name], two[name]) for name in one)
+    refused = subprocess.run([best / "commands" / "train.sh", again], capture_output=True, text=True, check=False, timeout=300)
+    assert refused.returncode == 2
+    assert "nothing is overwritten" in refused.stderr
+    assert "val_mean_dice" in (best / "README.md").read_text()
 
 
 def test_an_inference_has_no_label() -> None:

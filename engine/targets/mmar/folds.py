@@ -11,6 +11,8 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Final
 
+import msgspec
+
 from automl_run.dsl.ir import Value
 from automl_run.engine.files import write_whole
 from automl_run.engine.folds import Fold, split
@@ -35,17 +37,40 @@ def with_fold(config: Mapping[str, Value], root: Path, fold: Fold, folder: Path,
     """`config` on the data of this fold; it and its lists are in `folder` when this returns. InputError as `check_folds`."""
     source = _source(config, root)
     own = folder / FILE
-    if source.file == own:
-        return dict(config)  # run again by hand
+    if source.file.name == FILE and _fold_of(source.file) == fold:
+        return dict(config)  # run again, by hand
     training, validation = split(data_list.resolved(source), fold)
     new = copy.deepcopy(dict(config))
     for section, key in _KEYS.items():
         for dataset in _datasets(new, section):
             dataset |= {"data_list_file_path": str(own), "data_list_key": key}
             dataset.pop("data_file_base_dir", None)
-    write_whole(own, (json.dumps({"training": training, "validation": validation}, indent=2) + "\n").encode())
-    write_whole(folder / config_name, (json.dumps(new, indent=4, ensure_ascii=False) + "\n").encode(errors="surrogatepass"))
+    write_whole(own, _json({"fold": msgspec.to_builtins(fold), "training": training, "validation": validation}))
+    write_whole(folder / config_name, _json(new))
     return new
+
+
+def with_absolute_data(config: Mapping[str, Value], root: Path) -> dict[str, Value]:
+    """`config` with data lists, and what their paths are relative to, as absolute paths: it means the same from any folder."""
+    new = copy.deepcopy(dict(config))
+    for section in _KEYS:
+        for dataset in _datasets(new, section):
+            source = data_list.source_of(dataset, root, f"{section}.dataset")
+            if source is not None:
+                dataset |= {"data_list_file_path": str(source.file), "data_file_base_dir": str(source.base)}
+    return new
+
+
+def _json(data: object) -> bytes:
+    return (json.dumps(data, indent=4, ensure_ascii=False) + "\n").encode(errors="surrogatepass")
+
+
+def _fold_of(file: Path) -> Fold | None:
+    """The fold that a data list is of."""
+    try:
+        return msgspec.convert(json.loads(file.read_bytes()).get("fold"), Fold)
+    except (OSError, ValueError, AttributeError):
+        return None
 
 
 def _source(config: Mapping[str, Value], root: Path) -> data_list.DataSource:

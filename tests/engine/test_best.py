@@ -1,0 +1,71 @@
+"""`best/` of runs whose jobs say themselves what they train."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from automl_run.cli.main import main
+from automl_run.engine import best
+
+SCRIPT = """
+import os, sys
+from pathlib import Path
+lr = float(sys.argv[1])
+Path(os.environ["AUTOML_CHECKPOINT_DIR"], "weights.txt").write_text(str(lr))
+print(f"automl: score={lr}")
+"""
+SEARCH = """automl 1
+study "s" {
+  target = Command("python3 train.py {lr} --name 'a b'")
+  maximize score
+  controller = Random()
+  budget { trials = 3 }
+}
+lr = 0.5 ~ 0.0..1.0
+"""
+
+
+def test_the_best_of_a_command_says_how_it_was_run(tmp_path: Path) -> None:
+    (tmp_path / "train.py").write_text(SCRIPT)
+    (tmp_path / "s.automl").write_text(SEARCH)
+    assert main([str(tmp_path / "s.automl"), "--run-id", "a"]) == 0
+    folder = tmp_path / "runs" / "a" / "best"
+    info = json.loads((folder / "best.json").read_bytes())
+    assert json.loads((folder / "config" / "params.json").read_bytes()) == {"lr": info["score"]}
+    assert (folder / "checkpoints" / "weights.txt").read_text() == str(info["score"])
+    text = (folder / "README.md").read_text()
+    assert f"cd {tmp_path} || exit" in text
+    assert f"python3 train.py {info['score']} --name" in text
+    assert "evaluate.sh" not in text
+    # It stands by itself: what the job left may go.
+    again = tmp_path / "again"
+    done = subprocess.run([folder / "commands" / "train.sh", again], capture_output=True, text=True, check=False, timeout=120)
+    assert done.returncode == 0, done.stderr
+    assert (again / "checkpoints" / "weights.txt").read_text() == str(info["score"])
+    assert not list(tmp_path.glob("runs/a/.best*"))
+
+
+@pytest.mark.parametrize("can_exchange", [True, False])
+def test_the_old_best_stays_until_the_new_one_is_whole(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, can_exchange: bool) -> None:
+    if not can_exchange:
+        monkeypatch.setattr(best, "_exchange", lambda one, other: False)
+    for name in ("J1", "J2"):
+        (tmp_path / name / "models").mkdir(parents=True)
+        (tmp_path / name / "models" / "model.pt").write_text(name)
+    best.write_best(tmp_path, "J1", 1, {"job": "J1"})
+
+    def full(source: Path, target: Path) -> None:
+        raise OSError(28, "No space left on device")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(best, "_take", full)
+        with pytest.raises(OSError, match="No space"):
+            best.write_best(tmp_path, "J2", 1, {"job": "J2"})
+    assert (tmp_path / "best" / "models" / "model.pt").read_text() == "J1"
+    best.write_best(tmp_path, "J2", 1, {"job": "J2"})
+    assert (tmp_path / "best" / "models" / "model.pt").read_text() == "J2"
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["J1", "J2", "best"]
