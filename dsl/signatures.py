@@ -30,7 +30,17 @@ KERNELS = "automl_run.kernels"
 _STANDS_FOR = "monai.transforms"
 
 #: Arguments that their class demands and the training supplies where a config leaves them out.
-SUPPLIED = {"monai.engines": frozenset({"device"}), "monai.data": frozenset({"data"})}
+SUPPLIED = {
+    "monai.engines": frozenset(
+        {"device", "max_epochs", "train_data_loader", "val_data_loader", "network", "optimizer", "loss_function"}
+    ),
+    "monai.data": frozenset({"data", "dataset", "transform", "cache_dir"}),
+    "torch.utils.data": frozenset({"dataset"}),
+    "torch.optim": frozenset({"params"}),
+    "torch.optim.lr_scheduler": frozenset({"optimizer"}),
+    "monai.optimizers": frozenset({"params", "optimizer"}),
+    "monai.handlers": frozenset({"lr_scheduler", "validator"}),
+}
 
 
 #: A class this like a known one is probably a slip; own classes are often called a little like others.

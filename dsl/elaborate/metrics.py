@@ -61,11 +61,12 @@ def log_labels(node: ir.ConfigNode) -> list[str]:
 
 
 def key_metric(config: ir.MapNode) -> str | None:
-    """The `log_label` of `validate.key_metric`: what an MMAR's best model is chosen by."""
+    """The `log_label` of `validate.key_metric`, or of the key one of Clara 4.0's `validate.metrics`: what the best model is."""
     validate = config.entries.get("validate")
-    key = validate.entries.get("key_metric") if isinstance(validate, ir.MapNode) else None
+    entries = validate.entries if isinstance(validate, ir.MapNode) else {}
+    key = entries.get("key_metric", entries.get("metrics"))
     if isinstance(key, ir.ListNode):
-        key = key.items[0] if key.items else None
+        key = next(filter(_is_key, key.items), key.items[0] if key.items else None)
     if isinstance(key, ir.Component):
         return _text(key.attrs.get("log_label"))
     for name in _KEY_METRICS:
@@ -74,6 +75,11 @@ def key_metric(config: ir.MapNode) -> str | None:
             if keys:
                 return keys[0]
     return None
+
+
+def _is_key(node: ir.ConfigNode) -> bool:
+    """Clara 4.0's `"is_key_metric": true` in a list of metrics."""
+    return isinstance(node, ir.Component) and node.attrs.get("is_key_metric") == ir.Const(True)
 
 
 def _followed(config: ir.MapNode, node: ir.ConfigNode) -> ir.ConfigNode | None:

@@ -39,13 +39,13 @@ def config() -> dict[str, Any]:
             "pre_transforms": [component("LoadImaged", keys=KEYS), component("RandomAxisFlip", fields=KEYS)],
             "dataset": dataset("training"),
             "handlers": [component("ValidationHandler", validator="@evaluator", epoch_level=True, interval=1)],
-            "trainer": component("SupervisedTrainer", max_epochs=2, train_handlers="@handlers"),
+            "trainer": component("SupervisedTrainer", max_epochs=2, network="@model", train_handlers="@handlers"),
         },
         "validate": {
             "pre_transforms": [{"ref": "LoadImaged"}],
             "dataset": dataset("validation"),
             "key_metric": {**component("MeanDice"), "log_label": "dice"},
-            "evaluator": component("SupervisedEvaluator", key_val_metric="@key_metric", val_data_loader="@dataset"),
+            "evaluator": component("SupervisedEvaluator", key_val_metric="@key_metric", network="@model"),
         },
     }
 

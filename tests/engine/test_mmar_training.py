@@ -15,6 +15,7 @@ import numpy as np
 import pytest
 import torch
 from monai.utils import set_determinism
+from small_mmar import make_mmar, of_clara_4_0
 
 from automl_run.dsl.ir import Value
 from automl_run.engine.targets.base import Job
@@ -186,6 +187,18 @@ def test_a_config_trains_reports_and_leaves_its_models(root: Path, tmp_path: Pat
     best = max(metrics["dice"] for _, metrics in seen)
     again = evaluate(config(), root, models / "model.pt", "validation", tmp_path / "b")
     assert again["dice"] == pytest.approx(best, abs=1e-6)
+
+
+def test_a_config_of_clara_4_0_trains(tmp_path: Path) -> None:
+    mmar = make_mmar(tmp_path / "m", training=2, validation=1)
+    written = of_clara_4_0(mmar)
+    target = MmarTarget(str(mmar), mmar, {})
+    rendered = target.render(written)
+    target.inspect(rendered, ("val_mean_dice", "with_background"))
+    ((step, metrics),) = run(mmar, tmp_path / "a", rendered)
+    assert step == 1
+    assert set(metrics) == {"val_mean_dice", "with_background", "train_loss"}
+    assert any(path.name.startswith("checkpoint_final") for path in (tmp_path / "a" / "models").iterdir())
 
 
 def test_progress_is_told_after_each_epoch(root: Path, tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import json
 from pathlib import Path
 from typing import Any
@@ -122,3 +123,23 @@ def _dataset(key: str) -> dict[str, Any]:
         "data_list_file_path": "data.json",
         "data_list_key": key,
     }
+
+
+def of_clara_4_0(root: Path) -> dict[str, Any]:
+    """The small MMAR's config as Clara 4.0 had it: nothing is wired."""
+    config: dict[str, Any] = json.loads((root / "config" / "config_train.json").read_text())
+    train, validate = config["train"], config["validate"]
+    for part in (train["optimizer"], train["dataset"], validate["dataset"], train["dataloader"], validate["dataloader"]):
+        for name in ("params", "transform", "dataset"):
+            part["args"].pop(name, None)
+    for handler in train["handlers"]:
+        handler["args"].pop("validator", None)
+    train["handlers"].append(component("CheckpointSaver", save_dir="models", save_dict=["model", "optimizer"], save_final=True))
+    train["handlers"].append(component("StatsHandler", tag_name="train_loss", output_transform="lambda x: x['loss']"))
+    key = validate.pop("key_metric")
+    key["args"]["output_transform"] = "lambda x: (x['pred'], x['label'])"
+    other = {**copy.deepcopy(key), "log_label": "with_background", "args": {**key["args"], "include_background": True}}
+    validate["metrics"] = [other, {**key, "is_key_metric": True}]
+    train["trainer"] = {"name": "SupervisedTrainer", "args": {"max_epochs": "{epochs}"}}
+    validate["evaluator"] = {"name": "SupervisedEvaluator"}
+    return config

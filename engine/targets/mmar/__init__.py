@@ -6,6 +6,8 @@ checks.py      what the baseline's config and data show before a job trains
 places.py      where something stands in a JSON file
 names.py       what an old component becomes (the table: dsl/old_names.py)
 syntax.py      what a string or an object of the JSON means
+wiring.py      the references that Clara 4.0 left out
+outputs.py     what an engine puts out, as old configs read it
 lookup.py      a name -> the class                  | these import torch and MONAI
 build.py       JSON -> objects                      |
 activation.py  who applies the final activation     |

@@ -21,9 +21,11 @@ from automl_run.errors import JobError
 from . import data_list
 from .activation import Activation
 from .lookup import Lookup, call
-from .names import INPUT_ARGUMENTS, OUTPUT_ARGUMENTS, modernise
+from .names import INPUT_ARGUMENTS, OUTPUT_ARGUMENTS, modern_expression, modernise
 from .networks import WITH_ACTIVATION, patch_sizes
+from .outputs import reading
 from .syntax import Component, component, components, expression, is_enabled, metric_label, reference, with_names
+from .wiring import wired
 
 _log = logging.getLogger("automl_run.mmar")
 
@@ -56,7 +58,9 @@ class Build:
     def __init__(
         self, config: Mapping[str, Value], root: Path, output: Path, device: torch.device, amp: bool, rank: int = 0
     ) -> None:
-        self.config, self.root, self.output, self.device, self.amp = config, root, output, device, amp
+        #: `config` is what `@conf` means; parts are taken from the wired one
+        self.config, self.wired = config, wired(config)
+        self.root, self.output, self.device, self.amp = root, output, device, amp
         self.rank = rank
         self.lookup = Lookup(root)
         self.activation = Activation(self._own_activation())
@@ -69,7 +73,7 @@ class Build:
     # -- parts of a section -----------------------------------------------------------------------------------------------
 
     def section(self, name: str) -> Mapping[str, Value]:
-        part = self.config.get(name, {})
+        part = self.wired.get(name, {})
         if not isinstance(part, dict):
             raise JobError("user_error", f"`{name}` of the training config must be an object")
         return part
@@ -178,7 +182,7 @@ class Build:
         raise JobError("user_error", f"{place}: `@{name}` is nothing in this config" + (f" ({hint})" if hint else ""))
 
     def _evaluate(self, section: str, python: str, place: str) -> object:
-        code, names = with_names(python)
+        code, names = with_names(modern_expression(python))
         scope: dict[str, object] = dict(self._scope)
         scope.update({identifier: self.named(section, name, place) for identifier, name in names.items()})
         try:
@@ -205,6 +209,8 @@ class Build:
         factory = self.lookup.find(name, part.key, part.place)
         args = self.activation.adjust(part, name, args)
         values = {key: self.value(section, self.located(part.key, key, node), f"{part.title}.{key}") for key, node in args.items()}
+        if callable(reader := values.get("output_transform")):
+            values["output_transform"] = reading(reader)
         values = {**self.supplied(section, part, name, args), **values}
         if part.key in ("trainer", "evaluator") and not self.amp:
             values["amp"] = False
@@ -228,7 +234,7 @@ class Build:
             source = data_list.source_of(part.attrs, self.root, part.place)
             return {} if source is None else {"data": data_list.resolved(source)}
         if name.endswith(".SegAhnet") and "psp_block_num" not in args:
-            return {"patch_sizes": patch_sizes(self.config)}
+            return {"patch_sizes": patch_sizes(self.wired)}
         return {}
 
     def _own_activation(self) -> str | None:

@@ -22,6 +22,7 @@ from automl_run.errors import InputError, JobError
 from . import data_list
 from .places import Places
 from .syntax import Component, component, components, expression, is_enabled, metric_label, reference, with_names
+from .wiring import wired
 
 SECTIONS: Final = ("train", "validate")
 #: `@x` that mean something in every config.
@@ -38,7 +39,7 @@ class Checks:
     """`config`: rendered. `root`: of the MMAR. `file`: the training config, for places."""
 
     def __init__(self, config: Config, root: Path, file: Path) -> None:
-        self.config, self.root, self.file = config, root, file
+        self.config, self.root, self.file = wired(config), root, file
         self.places = Places()
         self.errors: list[InputError] = []
 

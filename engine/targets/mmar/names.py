@@ -7,11 +7,12 @@ where the name of a component is looked for.
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Callable, Mapping
 from typing import Final
 
 from automl_run.dsl.ir import Value
-from automl_run.dsl.old_names import OldClass
+from automl_run.dsl.old_names import OLD_FUNCTIONS, OldClass
 from automl_run.dsl.signatures import old_class, renamed
 
 Arguments = dict[str, Value]
@@ -89,6 +90,13 @@ def _of_old_class(row: OldClass, args: Mapping[str, Value]) -> tuple[str, Argume
     for key, value in row.defaults.items():
         out.setdefault(key, value)
     return row.today, out, dropped
+
+
+def modern_expression(python: str) -> str:
+    """The Python of an expression with today's names for functions that moved."""
+    for old, new in OLD_FUNCTIONS.items():
+        python = re.sub(rf"\b{re.escape(old)}\b", new, python)
+    return python
 
 
 # -- values that changed with their names -------------------------------------------------------------------------------------
