@@ -15,7 +15,7 @@ from .. import ast, ir
 from ..command_template import PROVIDED, Place, places
 from ..diagnostics import did_you_mean
 from ..source import NOWHERE, Span
-from .expressions import Expressions
+from .expressions import Expressions, Reading
 from .tree import Fault
 
 #: target -> its first argument, as the IR names it, and the others
@@ -139,20 +139,43 @@ class _Reader:
                     continue
                 help = did_you_mean(place.first, (*known, *PROVIDED)) or "a value of the configuration is named like `{lr}`"
                 raise Fault("AM405", f"the command names `{place.first}`, which is no key of this program", span, help=help)
-            if place.kind != "value":
+            if place.kind == "value":
+                self._always_there(place, span)
+            else:
                 # It is left out where it has no value, so that a slip would never be seen.
                 self._find(place, span)
 
+    def _always_there(self, place: Place, span: Span) -> None:
+        """Fault AM130 for a bare value that some trials lack. Whether the path leads somewhere, the first configuration tells."""
+        expr: ast.Expr = ast.Name(place.first, NOWHERE)
+        for step in _steps(place)[1:]:
+            match step:
+                case ast.IndexStep(index):
+                    expr = ast.Index(expr, index, NOWHERE)
+                case ast.NameStep(name) | ast.AttrStep(name):
+                    expr = ast.Attr(expr, name, NOWHERE)
+        try:
+            self.expressions.translate(expr, None, None, Reading())
+        except Fault as fault:
+            if fault.diagnostic.code == "AM130":
+                help = f"write `{{--{place.path}}}` or `{{{place.path}=}}`: these are left out where it has no value"
+                raise Fault("AM130", f"`{place.path}` is not there in every trial", span, help=help) from None
+
     def _find(self, place: Place, span: Span) -> None:
-        steps: list[ast.Step] = []
-        for word in re.findall(r"\w+|\[\d+\]", place.path):
-            index = word[1:-1]
-            steps.append(ast.IndexStep(ast.Lit(int(index), NOWHERE), NOWHERE) if word[0] == "[" else ast.NameStep(word, NOWHERE))
+        steps = _steps(place)
         try:
             self.expressions.places.walk(None, steps, None)
         except Fault as fault:
             found = fault.diagnostic
             raise Fault("AM405", f"the command names `{place.path}`: {found.message}", span, help=found.help) from None
+
+
+def _steps(place: Place) -> list[ast.Step]:
+    steps: list[ast.Step] = []
+    for word in re.findall(r"\w+|\[\d+\]", place.path):
+        index = word[1:-1]
+        steps.append(ast.IndexStep(ast.Lit(int(index), NOWHERE), NOWHERE) if word[0] == "[" else ast.NameStep(word, NOWHERE))
+    return steps
 
 
 def _texts(value: ir.Value) -> Iterator[str]:

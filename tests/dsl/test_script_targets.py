@@ -44,6 +44,8 @@ def test_named_arguments(text: str, name: str, args: dict[str, Value]) -> None:
         ('Command(["t", "{xs}"])', "AM405", "did you mean `x`?"),
         ('Command("t {--net.dpeth}")', "AM405", "did you mean `depth`?"),
         ('Command("t {net.dpeth=}")', "AM405", "did you mean `depth`?"),
+        ('Command("t {net.depth}")', "AM130", "write `{--net.depth}` or `{net.depth=}`"),
+        ('Command("t", env = {D: "{net.depth}"})', "AM130", "`net.depth` is not there in every trial"),
         ('Command("t {--job_dir}")', "AM405", "which is no key of this program"),
         ('Command("t {job_dri}")', "AM405", "did you mean `job_dir`?"),
         ('Command("t", cwd = "{xs}")', "AM405", "did you mean `x`?"),
