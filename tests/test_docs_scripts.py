@@ -43,7 +43,7 @@ def write(page: str, folder: Path) -> Path:
     return folder
 
 
-def run(page: str, folder: Path, **environment: str) -> None:
+def run(page: str, folder: Path, timeout_s: float = 280, **environment: str) -> None:
     """The commands of a page, with this Python as `python` and `automl-run`."""
     bin = folder / ".bin"
     bin.mkdir()
@@ -61,7 +61,7 @@ def run(page: str, folder: Path, **environment: str) -> None:
             capture_output=True,
             text=True,
             check=False,
-            timeout=280,
+            timeout=timeout_s,
         )
         assert done.returncode == 0, f"{block}\n{done.stdout}\n{done.stderr}"
 
@@ -180,6 +180,7 @@ def test_the_overrides_for_hydra(tmp_path: Path) -> None:
 # -- nnU-Net ------------------------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.timeout(1800)
 def test_the_page_for_nnunet(tmp_path: Path) -> None:
     needs("nnunetv2")
     if not SHARED.is_dir():
@@ -199,7 +200,7 @@ def test_the_page_for_nnunet(tmp_path: Path) -> None:
         "1",
     ]
     subprocess.run(prepare, env={**os.environ, **places}, check=True, capture_output=True)
-    run("nnunet.md", folder, nnUNet_n_proc_DA="0", nnUNet_compile="F")
+    run("nnunet.md", folder, 1200, nnUNet_n_proc_DA="0", nnUNet_def_n_proc="1", nnUNet_compile="F")
     assert [job["state"] for job in summary(folder, "nnunet")["jobs"]] == ["done"] * 2
 
 

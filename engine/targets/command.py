@@ -27,6 +27,7 @@ from .command_check import check_shell, check_words
 from .command_line import Filling, text_of
 from .conversation import Conversation
 from .script import CONFIG
+from .script_arguments import folder_of
 from .script_channel import ScriptChannel
 
 #: Linux allows 128 KiB for one variable of the environment.
@@ -99,7 +100,7 @@ class CommandTarget:
 
     def folder(self, filling: Filling) -> Path:
         """Where it runs."""
-        return (self.base_dir / Path(filling.text(self.cwd)).expanduser()).resolve()
+        return folder_of(self.base_dir, filling.text(self.cwd))
 
     def _provided(self) -> dict[str, str]:
         return {"python": sys.executable, "program_dir": str(self.base_dir)}

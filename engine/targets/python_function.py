@@ -22,6 +22,7 @@ from automl_run.errors import InputError
 
 from . import script
 from .base import Job, Report, Result
+from .script_arguments import folder_of
 from .seeding import seed_libraries
 
 _NAME = r"[^\W\d]\w*"
@@ -50,7 +51,7 @@ class PythonTarget:
                 hint = f' (for a file: "{path.removesuffix(".py").strip("./").replace("/", ".")}:{name or "function"}")'
             raise InputError(f'Python({function!r}) must name a module and a function, as in "package.module:function"{hint}')
         self.module, self.function = match.groups()
-        self.base_dir = base_dir if cwd == "." else (base_dir / Path(cwd).expanduser()).resolve()
+        self.base_dir = base_dir if cwd == "." else folder_of(base_dir, cwd)
         self.env = dict(env or {})
         self._moves = cwd != "."
         #: what the function takes, as far as its module's text tells; it is compared with the first configuration that is seen

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Final
 
 from automl_run.dsl.ir import Spec, Value
@@ -18,6 +19,14 @@ class ScriptArguments:
     cwd: str = "."
     env: Mapping[str, Value] = field(default_factory=dict)
     metrics: Mapping[str, str] = field(default_factory=dict)
+
+
+def folder_of(base: Path, cwd: str) -> Path:
+    """Where a target runs. InputError for the home folder of nobody."""
+    try:
+        return (base / Path(cwd).expanduser()).resolve()
+    except RuntimeError as error:
+        raise InputError(f"cwd = {cwd!r}: {error}") from error
 
 
 _KINDS: Final = {"cwd": (str, "a text"), "env": (dict, "a dict"), "metrics": (dict, "a dict")}

@@ -188,6 +188,8 @@ def test_what_cannot_be_told_before_a_run_is_left_to_it(tmp_path: Path, template
 def test_a_missing_folder_is_found_before_a_run(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="nowhere does not exist"):
         CommandTarget("true", tmp_path, cwd="nowhere").check()
+    with pytest.raises(InputError, match="home directory"):
+        CommandTarget("true", tmp_path, cwd="~nobody_of_this_name").check()
 
 
 # -- what it prints -------------------------------------------------------------------------------------------------------------
