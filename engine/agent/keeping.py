@@ -20,7 +20,7 @@ from automl_run.engine.wire.connection import Connection
 from automl_run.engine.wire.frames import decode_to_agent
 from automl_run.engine.wire.messages import Progress
 
-from . import gpu_locks
+from . import gpu_locks, gpu_memory
 from .birth import Inheritance, Nursery, become_job
 from .folders import JobSpec, log_tail
 from .job import DUMP_SIGNAL
@@ -38,6 +38,8 @@ KILL_TIMEOUT_S: Final = 10.0
 _DUMP_S: Final = 0.5
 #: Between two tries to get GPUs that another attempt has.
 _LOCK_PAUSE_S: Final = 0.2
+#: So long a job waits for processes that compute on its GPUs.
+_MEMORY_PATIENCE_S: Final = 30.0
 
 
 class Keeping:
@@ -109,13 +111,39 @@ class Keeping:
         while (held := gpu_locks.acquire(self._spec.locks)) is None:
             if not said:
                 said = True
-                text = f"waits for {', '.join(self._spec.locks)}: another job of this host has it"
-                self._pump.say(text)
-                Connection(self._channel, decode_to_agent).send(Progress(self._spec.job, self._spec.fence, text))
-            if select.select([self._orders], [], [], _LOCK_PAUSE_S)[0] and (self._obey() or self._stop_asked):
-                self._reason = self._reason or "stop"
+                self._tell(f"waits for {', '.join(self._spec.locks)}: another job of this host has it")
+            if self._is_called_off():
                 return None
-        return held
+        if self._get_memory():
+            return held
+        gpu_locks.release(held)
+        return None
+
+    def _get_memory(self) -> bool:
+        """Waits until nobody computes on its GPUs; False when the attempt was called off meanwhile. Strangers may stay for ever."""
+        mine, until, said = gpu_memory.alone(self._spec.locks), time.monotonic() + _MEMORY_PATIENCE_S, False
+        while busy := gpu_memory.users(mine):
+            text = "; ".join(f"the processes {pids} compute on {uuid}" for uuid, pids in busy.items())
+            if time.monotonic() >= until:
+                self._tell(f"starts all the same: {text}")
+                break
+            if not said:
+                said = True
+                self._tell(f"waits for memory: {text}")
+            if self._is_called_off():
+                return False
+        return True
+
+    def _tell(self, text: str) -> None:
+        self._pump.say(text)
+        Connection(self._channel, decode_to_agent).send(Progress(self._spec.job, self._spec.fence, text))
+
+    def _is_called_off(self) -> bool:
+        """After a pause."""
+        if select.select([self._orders], [], [], _LOCK_PAUSE_S)[0] and (self._obey() or self._stop_asked):
+            self._reason = self._reason or "stop"
+            return True
+        return False
 
     def _start(self, held: list[int]) -> tuple[int, int]:
         """The job begins. The pipe of its last words, and the eventfd of its signs of life."""

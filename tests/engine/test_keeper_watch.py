@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import select
 import signal
@@ -12,7 +13,7 @@ import psutil
 import pytest
 
 from automl_run.dsl.ir import Spec, Value
-from automl_run.engine.agent import gpu_locks, keeping, log_pump
+from automl_run.engine.agent import gpu_locks, gpu_memory, keeping, log_pump
 from automl_run.engine.agent.folders import JobSpec, log_tail, prepare
 from automl_run.engine.agent.keeper import Graces, Kept, Order, start_keeper
 from automl_run.engine.agent.memory import sweep_shared_memory
@@ -280,6 +281,20 @@ def test_a_job_that_waits_for_its_gpu_can_be_called_off(
     outcome = run.outcome()
     assert (outcome.cause, outcome.stopped, outcome.seconds) == (cause, stopped, 0.0)
     gpu_locks.release(held)
+
+
+@pytest.mark.parametrize("frees", [True, False])
+def test_a_gpu_is_given_when_its_memory_is_free(start: Start, locks: Path, monkeypatch: pytest.MonkeyPatch, frees: bool) -> None:
+    looks = iter([[7], [7]])
+    monkeypatch.setattr(keeping, "_LOCK_PAUSE_S", 0.0)
+    monkeypatch.setattr(keeping, "_MEMORY_PATIENCE_S", 30.0 if frees else 0.0)
+    monkeypatch.setattr(gpu_memory, "_processes", lambda nvml, uuid: next(looks, []) if frees else [7])
+    monkeypatch.setattr(gpu_memory, "_nvml", lambda library: contextlib.nullcontext())
+    run = start("score", locks=("GPU-a",))
+    assert run.outcome().values == {"dice": 0.5}
+    waited = "automl-run: waits for memory: the processes [7] compute on GPU-a\n"
+    passed = "automl-run: starts all the same: the processes [7] compute on GPU-a\n"
+    assert (waited in run.log, passed in run.log) == (frees, not frees)
 
 
 def test_what_cannot_be_ended_is_in_the_outcome(start: Start, monkeypatch: pytest.MonkeyPatch) -> None:
