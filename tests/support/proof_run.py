@@ -62,7 +62,7 @@ def environment(plan: str = "") -> dict[str, str]:
     return {**os.environ, PLAN: plan, "PYTHONHASHSEED": "0"}
 
 
-def once(program: Path, folder: Path, plan: str = "", timeout_s: float = 60.0) -> int:
+def once(program: Path, folder: Path, plan: str = "", timeout_s: float = 600.0) -> int:
     """The exit code of one scheduler's life."""
     done = subprocess.run(command(program, folder), env=environment(plan), timeout=timeout_s, check=False)
     return done.returncode

@@ -9,8 +9,12 @@ from __future__ import annotations
 import json
 import os
 import platform
+import tempfile
+import time
 from datetime import UTC, datetime
 from pathlib import Path
+
+import psutil
 
 SCALE = os.environ.get("AUTOML_PROOF", "quick")
 
@@ -20,12 +24,34 @@ def count(name: str, *, quick: int, proof: int, soak: int) -> int:
     return int(given) if given else {"quick": quick, "proof": proof, "soak": soak}[SCALE]
 
 
+#: when the test that runs began, on the monotonic clock
+began_at = time.monotonic()
+
+
 def record(what: str, **figures: object) -> None:
+    """`seconds` are those of the whole test so far."""
     path = os.environ.get("AUTOML_PROOF_RECORD")
     if path:
-        at = datetime.now(UTC).isoformat(timespec="seconds")
-        line = json.dumps(
-            {"what": what, "scale": SCALE, "at": at, "kernel": platform.release(), "host": platform.machine(), **figures}
-        )
+        line = {
+            "what": what,
+            "scale": SCALE,
+            "at": datetime.now(UTC).isoformat(timespec="seconds"),
+            "seconds": round(time.monotonic() - began_at, 1),
+            "kernel": platform.release(),
+            "host": platform.machine(),
+            "cores": os.cpu_count(),
+            "file_system": _file_system(Path(tempfile.gettempdir())),
+            **figures,
+        }
+        # One write: two processes of pytest share the file.
         with Path(path).open("a", encoding="utf-8") as file:
-            file.write(line + "\n")
+            file.write(json.dumps(line) + "\n")
+
+
+def _file_system(path: Path) -> str:
+    """The type of the file system that `path` is on."""
+    best, kind = "", "unknown"
+    for part in psutil.disk_partitions(all=True):
+        if str(path.resolve()).startswith(part.mountpoint) and len(part.mountpoint) > len(best):
+            best, kind = part.mountpoint, part.fstype
+    return kind

@@ -21,11 +21,12 @@ from automl_run.engine.run import RunOptions, read_run, resume_study
 from automl_run.errors import AutoMLError, JournalError
 
 REPEATS = count("PROOF_FAULT_REPEATS", quick=1, proof=1, soak=10)
-SMALL_DISK = 256 * 1024
+
+repeated = pytest.mark.parametrize("repeat", range(REPEATS))
 
 
 def until_jobs_run(folder: Path, scheduler: subprocess.Popen[bytes]) -> None:
-    limit = time.monotonic() + 30
+    limit = time.monotonic() + 300
     while not any(folder.glob("W*_*_J*/log.txt")):
         assert scheduler.poll() is None
         assert time.monotonic() < limit
@@ -50,14 +51,15 @@ def test_a_stopped_process_goes_on(tmp_path: Path, who: str) -> None:
             os.kill(pid, signal.SIGSTOP)
             signal.sigtimedwait([], 3.0)
             os.kill(pid, signal.SIGCONT)
-            assert scheduler.wait(90) == 0
+            assert scheduler.wait(600) == 0
         assert proof_run.judged(folder, 10) == []
         assert not [fact for fact in proof_run.stored(folder) if fact["f"] == "AttemptEnded"]
     record("SIGSTOP", who=who, repeats=REPEATS)
 
 
+@repeated
 @pytest.mark.parametrize("limit_kib", [96] if SCALE == "quick" else [48, 64, 96, 128])
-def test_a_full_disk_loses_nothing(tmp_path: Path, limit_kib: int) -> None:
+def test_a_full_disk_loses_nothing(tmp_path: Path, limit_kib: int, repeat: int) -> None:
     """The scheduler may write files of this size only (EFBIG is what a full disk is to SQLite); with room it goes on."""
     program = proof_run.write_program(tmp_path, "train:quick", trials=40)
     folder = tmp_path / "runs" / "a"
@@ -67,7 +69,7 @@ def test_a_full_disk_loses_nothing(tmp_path: Path, limit_kib: int) -> None:
     full = subprocess.run(
         [sys.executable, "-c", code, str(program), str(folder)],
         env=proof_run.environment(),
-        timeout=90,
+        timeout=600,
         check=False,
         capture_output=True,
         text=True,
@@ -91,7 +93,8 @@ def finished(tmp_path: Path) -> Path:
     return folder
 
 
-def test_a_foreign_or_damaged_journal_is_refused_and_left_alone(tmp_path: Path) -> None:
+@repeated
+def test_a_foreign_or_damaged_journal_is_refused_and_left_alone(tmp_path: Path, repeat: int) -> None:
     folder = finished(tmp_path)
     journal = folder / "journal.db"
     whole = journal.read_bytes()
@@ -112,24 +115,33 @@ def test_a_foreign_or_damaged_journal_is_refused_and_left_alone(tmp_path: Path) 
         assert journal.read_bytes() == data
     journal.write_bytes(whole)
     assert resume_study(folder, RunOptions()).exit_code == 0
+    record("foreign or damaged journal", files=len(damaged))
 
 
-def test_two_schedulers_on_one_run(tmp_path: Path) -> None:
+@repeated
+def test_two_schedulers_on_one_run(tmp_path: Path, repeat: int) -> None:
     program = proof_run.write_program(tmp_path, "train:some_time", trials=40)
     folder = tmp_path / "runs" / "a"
     with subprocess.Popen(proof_run.command(program, folder), env=proof_run.environment()) as first:
         until_jobs_run(folder, first)
         second = subprocess.run(
-            proof_run.command(program, folder), env=proof_run.environment(), timeout=60, check=False, capture_output=True, text=True
+            proof_run.command(program, folder),
+            env=proof_run.environment(),
+            timeout=600,
+            check=False,
+            capture_output=True,
+            text=True,
         )
         assert second.returncode == 3
         assert "another scheduler" in second.stderr or "runs" in second.stderr
-        assert first.wait(60) == 0
+        assert first.wait(600) == 0
     assert proof_run.judged(folder, 40) == []
+    record("two schedulers")
 
 
+@repeated
 @pytest.mark.skipif(shutil.which("unshare") is None or os.getuid() != 0, reason="a read-only mount needs root and unshare")
-def test_a_read_only_folder_is_shown_and_refused(tmp_path: Path) -> None:
+def test_a_read_only_folder_is_shown_and_refused(tmp_path: Path, repeat: int) -> None:
     """Root may write anywhere, so the folder is mounted read-only, in a namespace of its own."""
     folder = finished(tmp_path)
     code = (
@@ -146,7 +158,7 @@ def test_a_read_only_folder_is_shown_and_refused(tmp_path: Path) -> None:
         env={**os.environ, "CODE": code},
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=600,
         check=False,
     )
     if "mount" in done.stderr and "refused" not in done.stdout and "Traceback" not in done.stderr:
@@ -154,6 +166,7 @@ def test_a_read_only_folder_is_shown_and_refused(tmp_path: Path) -> None:
     assert done.returncode == 0, done.stderr
     assert done.stdout.startswith("refused:")
     assert read_run(folder)["state"] == "done"
+    record("read-only folder")
 
 
 def test_errors_have_one_root() -> None:

@@ -162,7 +162,7 @@ def test_strangers_do_not_disturb_honest_workers(tmp_path: Path) -> None:
             while scheduler.poll() is None and sent < LIVE:
                 next(visits)
                 sent += 1
-            assert scheduler.wait(120) == 0
+            assert scheduler.wait(900) == 0
             for sock in slow:
                 sock.close()
         facts = proof_run.stored(folder)
@@ -180,7 +180,7 @@ def facts_trials(program: Path) -> int:
 
 
 def _endpoint(folder: Path, scheduler: subprocess.Popen[bytes]) -> str:
-    until = time.monotonic() + 30
+    until = time.monotonic() + 300
     while time.monotonic() < until and scheduler.poll() is None:
         try:
             path = str(json.loads((folder / "endpoint.json").read_text(encoding="utf-8"))["socket"])

@@ -63,6 +63,9 @@ def test_the_kill_table_has_every_mutant() -> None:
     assert set(TABLE) == {mutant.name for mutant in ALL}
     assert {mutant.name: mutant.what for mutant in ALL} == {name: line["what"] for name, line in TABLE.items()}
     assert len(QUICK) == 12
+    # Written into the page by: python docs/fill_reliability.py
+    page = (Path(__file__).parents[3] / "docs" / "reliability.md").read_text(encoding="utf-8")
+    assert all(f"| {line['what']} | {line['invariant']} | {line['seed']} |" in page for line in TABLE.values())
 
 
 @pytest.mark.parametrize("seed", [7, 26, 35, 38, 100, 119, 122, 281, 570, 576, 1580])

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from core_run import Run, program
 from hypothesis import settings
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
-from proof_scale import count
+from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule, run_state_machine_as_test
+from proof_scale import count, record
 
 from automl_run.dsl import ir
 from automl_run.engine.core import inputs as on
@@ -138,7 +138,9 @@ class CoreMachine(RuleBasedStateMachine):
             assert (job.state, job.scores) == (state, None if score is None else (score,)), name
 
 
-TestCoreMachine = CoreMachine.TestCase
-TestCoreMachine.settings = settings(
-    max_examples=count("PROOF_EXAMPLES", quick=15, proof=200, soak=5000), stateful_step_count=50, deadline=None
-)
+EXAMPLES = count("PROOF_EXAMPLES", quick=15, proof=200, soak=5000)
+
+
+def test_the_core_is_the_model() -> None:
+    run_state_machine_as_test(CoreMachine, settings=settings(max_examples=EXAMPLES, stateful_step_count=50, deadline=None))
+    record("state machine", examples=EXAMPLES, steps=50)

@@ -29,7 +29,7 @@ def test_the_wal_is_synced_between_receipt_and_ack(tmp_path: Path) -> None:
     folder, log = tmp_path / "runs" / "a", tmp_path / "trace"
     traced = "trace=pwrite64,write,fdatasync,fsync,sendto,recvfrom"
     command = [str(STRACE), "-y", "-s", "16384", "-e", traced, "-o", str(log), *proof_run.command(program, folder)]
-    assert subprocess.run(command, env=proof_run.environment(), timeout=120, check=False).returncode == 0
+    assert subprocess.run(command, env=proof_run.environment(), timeout=600, check=False).returncode == 0
     unsynced = False
     acks = syncs = 0
     heard = 0
