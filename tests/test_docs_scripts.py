@@ -81,8 +81,9 @@ def needs(module: str) -> None:
 def test_the_page_for_scripts(tmp_path: Path) -> None:
     run("scripts.md", write("scripts.md", tmp_path))
     found = summary(tmp_path, "scripts")
-    assert [job["state"] for job in found["jobs"]] == ["done"] * 3
+    assert [job["state"] for job in found["jobs"]] == ["done"] * 2
     assert (tmp_path / "runs" / "scripts" / "W1_1_J1" / "checkpoints" / "last.pt").is_file()
+    assert [job["state"] for job in summary(tmp_path, "theirs")["jobs"]] == ["done"] * 2
     assert {job["params"]["optimizer.lr"] for job in summary(tmp_path, "file")["jobs"]} > {0.001}
 
 
