@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 from automl_run.dsl.ir import Value
@@ -30,6 +31,11 @@ class Publisher:
         self._clock = clock
         self._params: dict[int, dict[str, Value]] = {}
         self._retention = Retention(folder.path)
+
+    @property
+    def root(self) -> Path:
+        """The run's folder."""
+        return self._folder.path
 
     def params(self, state: State, index: int) -> dict[str, Value]:
         if index not in self._params:

@@ -8,9 +8,10 @@ from .controllers.base import Controller, Recommendation
 from .core import facts
 from .core.ending import outcome
 from .core.state import State
+from .user_code.own_controller import OwnController
 
 
-def restore(controller: Controller, history: Sequence[facts.Durable], state: State) -> None:
+def restore(controller: Controller | OwnController, history: Sequence[facts.Durable], state: State) -> None:
     """Feeds `controller` what it once recommended and saw, in journal order."""
     shown = 0
     for fact in history:

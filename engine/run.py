@@ -8,7 +8,7 @@ import shutil
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 import msgspec
 
@@ -42,7 +42,10 @@ from .scheduler import Parts, Scheduler, steady_clock
 from .summary import as_json, summarize
 from .targets.base import Folding, Inspecting, Target
 from .targets.measured import reported_metrics
+from .targets.own_executor import Executors, own_executors
 from .trace import Trace
+from .user_code.own_controller import OwnController
+from .user_code.session import UserCode, hosted
 from .wire.server import private_folder
 
 EXIT_CODES: Mapping[str, int] = {"done": 0, "stopped": 0, "failed": 1, "paused": 130}
@@ -68,6 +71,9 @@ class RunOptions:
     take_over: bool = False
 
 
+_Made: TypeAlias = tuple[Controller | OwnController, Target, UserCode | None, Executors | None]
+
+
 @dataclass(frozen=True, slots=True)
 class RunResult:
     """`exit_code`: 0 done, 1 failed or found nothing, 130 interrupted and resumable."""
@@ -79,14 +85,25 @@ class RunResult:
 
 def run_study(program: Program, options: RunOptions, observer: Observer = silent) -> RunResult:
     """Runs a new study to its end. InputError (RunExistsError too) before anything is written or started, RunError after."""
-    from .controllers.registry import make_controller
-
     refused = unsupported(program)
     if refused:
         raise InputError("; ".join(str(found) for found in refused))
     program = msgspec.structs.replace(program, base_dir=str(Path(program.base_dir).resolve()))
     target = _target(program)
-    controller = make_controller(program)
+    executors = own_executors(program, options.allow_modules)
+    with hosted(program, options.allow_modules) as code:
+        return _run_new(program, options, observer, target, code, executors)
+
+
+def _run_new(
+    program: Program,
+    options: RunOptions,
+    observer: Observer,
+    target: Target,
+    code: UserCode | None,
+    executors: Executors | None,
+) -> RunResult:
+    controller = _controller(program, code)
     out = options.out or run_folder.default_out(program)
     run_folder.refuse_used(out, options.run_id)
     specs, warnings = settle_workers(options.workers or program.study.workers)
@@ -101,7 +118,8 @@ def run_study(program: Program, options: RunOptions, observer: Observer = silent
     store = Journal.create(folder.path, [started])
     with contextlib.closing(store), _resumable(folder.path):
         state = apply(State(), started)
-        return _run(program, options, observer, folder, store, state, controller, target, _name(specs, ()), None, warnings)
+        parts = (controller, target, code, executors)
+        return _run(program, options, observer, folder, store, state, parts, _name(specs, ()), None, warnings)
 
 
 def resume_study(folder: Path, options: RunOptions, observer: Observer = silent, program: Program | None = None) -> RunResult:
@@ -110,10 +128,9 @@ def resume_study(folder: Path, options: RunOptions, observer: Observer = silent,
     `program`, if given, is the run's own as it is now: its workers count, and its budget, which may be larger. InputError for any
     other change of it, and for a run that another host has, unless it is to be taken over.
     """
-    from .controllers.registry import make_controller
-
     store = Journal.open(folder)
-    with contextlib.closing(store):
+    with contextlib.ExitStack() as stack:
+        stack.callback(store.close)
         if not options.take_over:
             owner.refuse_foreign(folder)
         warned = check_place(folder)
@@ -132,7 +149,9 @@ def resume_study(folder: Path, options: RunOptions, observer: Observer = silent,
             wanted = program.study.workers
         going_on = with_budget(stored, budget)
         target = _target(going_on)
-        controller = make_controller(going_on)
+        executors = own_executors(going_on, options.allow_modules)
+        code = stack.enter_context(hosted(going_on, options.allow_modules))
+        controller = _controller(going_on, code)
         restore(controller, history, state)
         before = tuple(NamedWorker(w.name, w.gpus, w.threads) for w in state.workers)
         if wanted is None and before:
@@ -143,7 +162,8 @@ def resume_study(folder: Path, options: RunOptions, observer: Observer = silent,
         place = RunFolder(folder)
         with _resumable(place.path):
             named = _name(specs, before)
-            return _run(going_on, options, observer, place, store, state, controller, target, named, budget, warnings)
+            parts = (controller, target, code, executors)
+            return _run(going_on, options, observer, place, store, state, parts, named, budget, warnings)
 
 
 def run_to_take_over(program: Program, options: RunOptions) -> Path | None:
@@ -192,12 +212,12 @@ def _run(
     folder: RunFolder,
     store: Journal,
     state: State,
-    controller: Controller,
-    target: Target,
+    made: _Made,
     workers: tuple[NamedWorker, ...],
     budget: Budget | None,
     warnings: list[str],
 ) -> RunResult:
+    controller, target, code, executors = made
     folder.store_program(program)
     run_folder.sweep(folder.path)
     mine = Owner(folder.path, state.epoch + 1)
@@ -216,7 +236,8 @@ def _run(
         reserve = DiskReserve(folder.path, program.study.disk_reserve)
         results = Results(folder.path)
         parts = Parts(
-            sockets, ledger, controller, target, launcher, publisher, clock, disk=reserve, result=results.of, beat=mine.beat
+            sockets, ledger, controller, target, launcher, publisher, clock,
+            disk=reserve, result=results.of, beat=mine.beat, user_code=code, executors=executors,
         )  # fmt: skip
         scheduler = Scheduler(parts, state, program)
         folder.write_json(ENDPOINT, endpoint)
@@ -260,6 +281,14 @@ def _report(folder: RunFolder, summary: dict[str, Any], publisher: Publisher) ->
         write_report(folder.path, summary)
     except (OSError, InputError) as error:
         publisher.warn(f"report.html cannot be written: {error}")
+
+
+def _controller(program: Program, code: UserCode | None) -> Controller | OwnController:
+    from .controllers.registry import make_controller
+
+    if code is not None and code.controller is not None:
+        return code.controller
+    return make_controller(program)
 
 
 def _target(program: Program) -> Target:

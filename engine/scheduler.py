@@ -18,7 +18,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
-from automl_run.dsl.evaluate import Undefined, resolve
+from automl_run.dsl.evaluate import Undefined, infeasible_because, resolve
 from automl_run.dsl.ir import Budget, Program, Worker
 from automl_run.errors import AutoMLError, WireError
 
@@ -39,6 +39,10 @@ from .launchers.base import Launcher
 from .publish import Publisher
 from .targets.base import Target
 from .targets.measured import measured_metrics, reported_objectives
+from .targets.own_executor import Executors
+from .user_code.own_controller import OwnController
+from .user_code.process import HostProcess
+from .user_code.session import UserCode
 from .view import View
 from .wire import messages as wire
 from .wire.server import Cut, Server, listen
@@ -72,7 +76,7 @@ class Parts:
 
     sockets: Path
     journal: Ledger
-    controller: Controller
+    controller: Controller | OwnController
     target: Target
     launcher: Launcher
     publisher: Publisher
@@ -81,6 +85,10 @@ class Parts:
     disk: DiskReserve | None = None
     result: Callable[[State, str], wire.Done | wire.Failed | None] = lambda _state, _job: None
     beat: Callable[[float], None] = lambda _now: None
+    #: loaded, with `controller` its own if the study has one
+    user_code: UserCode | None = None
+    #: of a study whose jobs the user's own executor runs
+    executors: Executors | None = None
 
 
 class Scheduler:
@@ -135,7 +143,13 @@ class Scheduler:
         ended = tuple(message for message in found if message is not None)
         self._inputs.append(on.Began(workers, trials, alive, budget, ended))
         self._look_at_disk()
+        code = self._parts.user_code
+        if code is not None:
+            publisher = self._parts.publisher
+            code.begin(publisher.root, self._state, len(workers), self._inputs.append, publisher.warn, self._watch_user_code)
         self._tick()
+        if code is not None:
+            code.adopt(self._state)
 
     def turn(self) -> bool:
         """Waits for something to happen, and deals with it; True when it is time to `shut_down`."""
@@ -172,6 +186,8 @@ class Scheduler:
             self._stored = self._state
             for state, fact in told:
                 self._parts.publisher.fact(state, fact, now)
+            if self._parts.user_code is not None:
+                self._parts.user_code.facts(told)
             for command in commands:
                 self._carry_out(command)
 
@@ -205,6 +221,8 @@ class Scheduler:
                     self._parts.controller.observe(outcome)
                 except Exception as error:
                     self._inputs.append(on.ControllerFailed(f"{type(error).__name__}: {error}"))
+                if self._parts.user_code is not None and outcome.index:
+                    self._parts.user_code.observed()
 
     def _send(self, worker: str, message: wire.ToAgent) -> None:
         self._parts.publisher.trace.engine("sent", message, self._parts.clock(), worker=worker)
@@ -220,6 +238,14 @@ class Scheduler:
         try:
             if study.target is None:
                 raise ValueError("the study has no target")
+            if isinstance(self._parts.controller, OwnController) and point is not None:
+                # The stock controllers recommend nothing that a `require` forbids; Clara's know of no such thing.
+                reason = infeasible_because(self._program, point)
+                if reason is not None:
+                    raise Undefined(reason)
+            executors, target = self._parts.executors, study.target
+            if executors is not None:
+                target = executors.spec(job.index, point, len(self._state.workers))
             config = self._parts.target.render(resolve(self._program, point))
             params = self._parts.publisher.params(self._state, job.index)
             self._send(
@@ -227,7 +253,7 @@ class Scheduler:
                 wire.Assign(
                     job=name,
                     fence=fence,
-                    target=study.target,
+                    target=target,
                     config=config,
                     config_name=self._parts.target.config_name,
                     params=params,
@@ -260,6 +286,9 @@ class Scheduler:
 
     def _ask(self, n: int) -> None:
         controller = self._parts.controller
+        if isinstance(controller, OwnController):
+            controller.ask(n)
+            return
         try:
             recommendations = tuple(controller.recommend(n))
             answer = on.Answer(recommendations, controller.exhausted)
@@ -281,6 +310,8 @@ class Scheduler:
         for cut in list(self._server.check_deadlines(now)):
             self._digest(cut, now)
         self._agents.check_deadlines(now)
+        if self._parts.user_code is not None:
+            self._parts.user_code.check()
         self._parts.beat(now)
         self._look_at_disk()
         if not self._inputs:
@@ -328,6 +359,19 @@ class Scheduler:
             yield worker
 
         self._selector.register(fd, selectors.EVENT_READ, process_event)
+
+    def _watch_user_code(self, old: HostProcess | None, new: HostProcess | None) -> None:
+        def user_code_event(_mask: int, _now: float) -> Iterable[_Happening]:
+            if self._parts.user_code is not None:
+                self._parts.user_code.on_ready()
+            return ()
+
+        if old is not None and old is not new:
+            self._selector.unregister(old)
+        if new is not None:
+            events = selectors.EVENT_READ | (selectors.EVENT_WRITE if new.wants_write else 0)
+            watch = self._selector.modify if old is new else self._selector.register
+            watch(new, events, user_code_event)
 
     def _unwatch_process(self, fd: int) -> None:
         self._selector.unregister(fd)
@@ -381,6 +425,8 @@ class Scheduler:
         finally:
             self._agents.signal(signal.SIGKILL)
             self._agents.reap(TERMINATE_S, clock)
+            if self._parts.user_code is not None:
+                self._parts.user_code.close(interrupted=self._state.run in ("running", "paused"))
             self._view.close()
             self._server.close()
             self._selector.close()

@@ -161,10 +161,8 @@ class StudyReader:
         if (budget.trials, budget.time_s, budget.target) != (None, None, None):
             return False
         if not phases:
-            return controller.name not in FINITE
-        return any(
-            (phase.budget == ir.Budget()) and (phase.controller or controller).name not in FINITE for phase in phases
-        )  # fmt: skip
+            return not _ends(controller)
+        return any(phase.budget == ir.Budget() and not _ends(phase.controller or controller) for phase in phases)
 
     def _evaluate(self, part: _Part) -> None:
         for key, setting in part.settings.items():
@@ -404,3 +402,8 @@ def _spec(value: object) -> ir.Spec | None:
 
 def _specs(value: object) -> tuple[ir.Spec, ...]:
     return tuple(item for item in value if isinstance(item, ir.Spec)) if isinstance(value, tuple) else ()
+
+
+def _ends(controller: ir.Spec) -> bool:
+    """By itself; one of the user's is taken at its word."""
+    return controller.name in FINITE or "." in controller.name

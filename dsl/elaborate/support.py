@@ -29,11 +29,6 @@ def unsupported(program: ir.Program) -> list[Unsupported]:
 def _unsupported(program: ir.Program) -> Iterator[Unsupported]:
     study = program.study
     yield from _controller(study.controller, "controller")
-    if study.executor is not None and "." in study.executor.name:
-        yield Unsupported("an executor of your own", "executor")
-    for handler in study.handlers:
-        if "." in handler.name:
-            yield Unsupported(f"the handler `{handler.name}`", "handlers")
     if study.pruner is not None:
         yield Unsupported("`pruner`", "pruner")
     if study.budget.gpu_hours is not None:
@@ -45,9 +40,7 @@ def _unsupported(program: ir.Program) -> Iterator[Unsupported]:
 
 
 def _controller(spec: ir.Spec, key: str) -> Iterator[Unsupported]:
-    if "." in spec.name:
-        yield Unsupported("a controller of your own", key)
-    elif spec.name not in RUNNABLE:
+    if "." not in spec.name and spec.name not in RUNNABLE:
         yield Unsupported(f"the controller `{spec.name}`", key)
     for argument in UNUSED_ARGUMENTS.get(spec.name, ()):
         if argument in spec.args:

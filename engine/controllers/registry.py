@@ -35,7 +35,8 @@ def describe(spec: Spec) -> str:
 
     InputError as in `make_controller`.
     """
-    name, arguments = _checked(spec)
+    # What a class of the user's takes is its own business.
+    name, arguments = (spec.name, dict(spec.args)) if "." in spec.name else _checked(spec)
     inside = ", ".join(f"{key} = {value}" for key, value in arguments.items())
     text = f"{name}({inside})" if inside else name
     return f"Auto: {text}" if spec.name == "Auto" else text

@@ -97,9 +97,13 @@ def apply(state: State, fact: AnyFact) -> State:
         case facts.Held(reason):
             return replace(state, held=reason)
         case facts.Asking():
-            return replace(state, asking=True)
+            return replace(state, asking=True, asked_at=state.ended)
+        case facts.ControllerLost(reason):
+            return replace(state, asking=False, lost=reason)
         case facts.Answered(more, exhausted):
-            return replace(state, asking=False, controller_waits=not more, exhausted=exhausted)
+            # An answer from before an outcome does not say what the controller makes of it.
+            current = state.fixed_order or state.asked_at == state.ended
+            return replace(state, asking=False, controller_waits=not more and current, exhausted=exhausted)
         case _:
             assert_never(fact)
 

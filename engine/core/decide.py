@@ -45,8 +45,10 @@ def decide(state: State, input: Input, now: float) -> tuple[list[AnyFact], list[
         case on.Answer(recommendations, exhausted):
             decision.answer(recommendations, exhausted)
         case on.ControllerFailed(message):
-            decision.add(facts.Answered(more=False, exhausted=True))
-            decision.stop_study("failed", f"the controller failed: {message}")
+            if state.lost is None:
+                decision.add(facts.ControllerLost(f"the controller failed: {message}"))
+        case on.StopWork(reason):
+            decision.stop_study("failed" if state.best is None and state.objectives else "done", reason)
         case on.CannotRun():
             decision.cannot_run(input)
         case on.Found(found):
@@ -442,6 +444,11 @@ class _Decision:
         free = sum(worker.free(self.now) for worker in state.workers) - len(state.waiting) - len(state.retry)
         if state.held is not None:
             free = 0
+        if state.lost is not None:
+            # Hours of training may be in what runs: it goes on to its end. What waits is there for a resume.
+            if not state.running and not state.retry:
+                self._finish("failed", state.lost)
+            return
         if state.asking:
             return
         if state.exhausted or hopeless or room == 0:
@@ -483,7 +490,7 @@ class _Decision:
             if self.state.retry:
                 job = self.state.jobs[self.state.retry[0]]
                 self._start(job.name, job.number, job.index, worker.name, job.fence + 1, job.seed, job.repetition)
-            elif self.state.waiting:
+            elif self.state.waiting and self.state.lost is None:
                 index = self.state.waiting[0]
                 number = len(self.state.jobs) + 1
                 name = f"{worker.name}_{worker.jobs + 1}_J{number}"

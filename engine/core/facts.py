@@ -244,6 +244,12 @@ class Asking(Transient, frozen=True):
     """The controller was asked and has not answered."""
 
 
+class ControllerLost(Transient, frozen=True):
+    """It failed, and will not be asked again: what runs may end, then the run does."""
+
+    reason: str
+
+
 class Answered(Transient, frozen=True):
     """`more`: it gave something, so ask again; else it waits for an outcome."""
 
@@ -273,4 +279,4 @@ Durable = (
     | Cut
     | Concluded
 )
-AnyFact = Durable | WorkerUp | WorkerDown | WorkerRests | WorkerBroken | Held | Asking | Answered
+AnyFact = Durable | WorkerUp | WorkerDown | WorkerRests | WorkerBroken | Held | Asking | Answered | ControllerLost

@@ -72,6 +72,13 @@ class ControllerFailed:
 
 
 @dataclass(frozen=True, slots=True)
+class StopWork:
+    """Code of the user's asked for an end."""
+
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
 class CannotRun:
     """The attempt could not be started, or an input about it could not be digested."""
 
@@ -135,6 +142,7 @@ Input: TypeAlias = (
     | AgentBroken
     | Answer
     | ControllerFailed
+    | StopWork
     | CannotRun
     | Found
     | Suspend

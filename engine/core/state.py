@@ -155,9 +155,13 @@ class State(msgspec.Struct, frozen=True):
     stopping: tuple[Literal["done", "failed"], str] | None = None
     # ---- transient ----
     asking: bool = False
+    #: how many jobs had ended when it was
+    asked_at: int = 0
     #: the controller has nothing until an outcome comes
     controller_waits: bool = False
     exhausted: bool = False
+    #: why the controller cannot be asked any more
+    lost: str | None = None
     #: why no job is started for now
     held: str | None = None
 
@@ -201,7 +205,7 @@ class State(msgspec.Struct, frozen=True):
 def durable(state: State) -> State:
     """What a replay of the journal gives: `state` without what only this scheduler knew."""
     workers = tuple(replace(worker, up=False, broken=None, rests_until=0.0) for worker in state.workers)
-    return replace(state, workers=workers, asking=False, controller_waits=False, exhausted=False, held=None)
+    return replace(state, workers=workers, asking=False, asked_at=0, controller_waits=False, exhausted=False, lost=None, held=None)
 
 
 def merit(ended: Job | Verdict, index: int, direction: str) -> tuple[bool, float, int]:

@@ -42,6 +42,10 @@ def make_target(spec: Spec, base_dir: Path, variables: Mapping[str, Value]) -> T
             example, others = '"python train.py --lr {lr}"', ("cwd", "env", "metrics")
             found = script_arguments(spec, "template", example, others, lists=True)
             return CommandTarget(found.first, base_dir, cwd=found.cwd, env=found.env, metrics=found.metrics)
+        case "Executor":
+            from .own_executor import ExecutorTarget
+
+            return ExecutorTarget.of(spec)
         case _:
             raise InputError(f"there is no target `{spec.name}`: {did_you_mean(spec.name, NAMES)}")
 

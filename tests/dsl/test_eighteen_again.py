@@ -515,12 +515,9 @@ def test_a_null_among_the_items_of_a_list_stays(read: Read) -> None:
 PAGE = Path(__file__).resolve().parents[2] / "docs" / "language.md"
 #: How a study says each thing that the page lists as not run yet.
 SAID = {
-    "own controllers": "controller = pkg.mod.Class()",
     "pruner": "pruner = Median()",
     "phase": "phase a { controller = Random() }",
     "gpu_hours": "budget { gpu_hours = 5 }",
-    "own handlers": "handlers = [StatsHandler(), pkg.mod.Class()]",
-    "own executors": "executor = pkg.mod.Class(k = 3)",
 }
 
 

@@ -148,7 +148,7 @@ def test_defaults_are_supported() -> None:
         assert unsupported(study(body)) == []
 
 
-@pytest.mark.parametrize("body", ["controller = my.Own(a = 1)", "pruner = ASHA()", "budget { gpu_hours = 2 }"])
+@pytest.mark.parametrize("body", ["controller = Sobol()", "pruner = ASHA()", "budget { gpu_hours = 2 }"])
 def test_a_run_refuses_them_before_it_writes(body: str) -> None:
     from automl_run.engine.run import RunOptions, run_study
 

@@ -109,7 +109,6 @@ def test_objectives_outside_the_section() -> None:
         ("controller = Sobol()", "AM199", "a run refuses this"),
         ("controller = Sobol(n = 3)", "AM203", "takes no arguments"),
         ("controller = CmaEs(sigma = 0)", "AM402", "above 0"),
-        ("controller = my.mod.Mine()", "AM199", ""),
         ("controller = TPE(start = 3)", "AM203", "did you mean `startup`?"),
         ("controller = TPE(startup = 0)", "AM402", ""),
         ("controller = TPE(3)", "AM115", ""),
@@ -183,7 +182,7 @@ def test_what_mmar_handler_says_are_keys_of_the_study() -> None:
 def test_own_handlers_and_executors_count_and_survive_a_round_trip(keys: str) -> None:
     text = "study {{ {} }}\nx ~ 1..3"
     checked = check_text(text.format(keys))
-    assert [(found.code, found.severity) for found in checked.diagnostics] == [("AM199", "warning")]
+    assert not checked.diagnostics
     program = checked.unwrap()
     assert program.digest != parse(text.format("seed = 0")).digest
     assert program.digest != parse(text.format(keys.replace("Mine", "Other").replace("Runs", "Other"))).digest

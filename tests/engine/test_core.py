@@ -330,6 +330,49 @@ def test_a_controller_that_fails_or_repeats_itself_ends_the_study() -> None:
     assert (run.status(), run.state.reason) == ("failed", "the controller recommended number 1 twice")
 
 
+def test_what_runs_is_finished_when_the_controller_fails() -> None:
+    run = Run(program(baseline=False), workers=("W1", "W2"))
+    run.up("W1")
+    run.up("W2")
+    run.answer(3)
+    assert len(run.state.running) == 2
+    run(on.ControllerFailed("ValueError: x"))
+    run.failed("lost", number=0)
+    assert len(run.state.running) == 2  # it is tried again
+    run.done(number=0, dice=0.4)
+    assert run.status() == "running"
+    run.done(dice=0.5)
+    assert (run.status(), run.state.reason) == ("failed", "the controller failed: ValueError: x")
+    assert run.state.waiting == (3,)
+
+
+def test_an_answer_from_before_an_outcome_is_not_the_last_word() -> None:
+    run = Run(program(baseline=False), workers=("W1", "W2"))
+    run.up("W1")
+    run.up("W2")
+    run.answer(1)
+    assert run.state.asking
+    run.done(dice=0.4)
+    commands = run(on.Answer((), exhausted=False))
+    assert (run.status(), len(of(commands, on.Ask))) == ("running", 1)
+    run(on.Answer((), exhausted=False))
+    assert (run.status(), run.state.reason) == ("done", "the controller has nothing more to try")
+
+
+@pytest.mark.parametrize(("scored", "how"), [(True, "done"), (False, "failed")])
+def test_code_of_the_users_may_ask_for_an_end(scored: bool, how: str) -> None:
+    run = Run(program(baseline=False), workers=("W1", "W2"))
+    run.up("W1")
+    run.up("W2")
+    run.answer(2)
+    if scored:
+        run.done(number=0, dice=0.4)
+    run(on.StopWork("Mine: enough"))
+    while run.state.running:
+        run.done(stopped=True, dice=0.1)
+    assert (run.status(), run.state.reason) == (how, "Mine: enough")
+
+
 def test_an_exhausted_controller_ends_the_study_after_its_last_job() -> None:
     run = Run(program())
     run.up()
