@@ -59,11 +59,12 @@ class Helper:
 
 
 class Pool:
-    """The process's helpers, started when first wanted."""
+    """The process's helpers, started when first wanted. `place` tells where the caller runs."""
 
-    def __init__(self) -> None:
+    def __init__(self, place: Callable[[], int | None] | None = None) -> None:
         self._lock = threading.Lock()
         self._helpers: list[Helper] = []
+        self._place = place or current_core
         self.forked = False
 
     def forget_after_fork(self) -> None:
@@ -76,7 +77,7 @@ class Pool:
             while len(self._helpers) < len(works):
                 self._helpers.append(Helper())
             free = sorted(self._helpers, key=lambda helper: helper.load)[: len(works)]
-            core = current_core()
+            core = self._place()
             return [helper.give(work, core) for helper, work in zip(free, works, strict=True)]
 
 
@@ -84,7 +85,7 @@ def _find_current_core() -> Callable[[], int] | None:
     if not hasattr(os, "sched_setaffinity"):
         return None
     try:  # without releasing the GIL for so short a call
-        return ctypes.PyDLL(None).sched_getcpu  # type: ignore[no-any-return]
+        return ctypes.PyDLL(None).sched_getcpu
     except (OSError, AttributeError):
         return None
 
