@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections import deque
 from collections.abc import Hashable
 from concurrent.futures import Future
@@ -16,6 +17,7 @@ from .points import Noise
 from .track import Track
 
 _SMALLEST = 1 << 15  # voxels; smaller fields are drawn in less time than a thread takes to wake
+_WAKING_S = 1e-3  # a helper that is not awake by then is not waited for
 
 
 class Ahead:
@@ -31,6 +33,7 @@ class Ahead:
         self._waiting: deque[Draw] = deque()
         self._ended = False
         self._running: Future[None] | None = None
+        self._begun = threading.Event()
 
     def see(self, index: int, sample: Any) -> None:
         """The sample at `index` of the batch has been decided."""
@@ -48,7 +51,10 @@ class Ahead:
                 if draw.size >= _SMALLEST:
                     self._waiting.append(draw)
         if self._waiting and (self._running is None or self._running.done()):
+            self._begun.clear()
             self._running = start_beside(self._draw)
+            # The decisions to come hold Python's lock, without which the helper could not even begin.
+            self._begun.wait(_WAKING_S)
 
     def end(self) -> None:
         """All samples have been decided: no field is begun any more, the helper is wanted for the voxels."""
@@ -57,6 +63,7 @@ class Ahead:
             self._running.cancel()
 
     def _draw(self) -> None:
+        self._begun.set()
         while self._waiting and not self._ended:
             self._waiting.popleft().field()
 
