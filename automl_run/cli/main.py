@@ -32,6 +32,7 @@ COMMANDS = {
     "workers": "print the workers of a run, what they do and how many jobs they had",
     "summary": "print when and where each job ran, the best first",
     "export": "make a MONAI bundle of a trained model of a run",
+    "ensemble": "score the mean of the best models' predictions",
     "logs": "print what a job has printed",
     "suspend": "keep new jobs from a worker",
     "resume-worker": "give jobs to a suspended worker again",

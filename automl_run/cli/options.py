@@ -44,6 +44,17 @@ def split_pair(text: str) -> tuple[str, str]:
     return path.strip(), f"~ {value.strip()}" if sign == "~" else value.strip()
 
 
+def whole_number(text: str) -> int:
+    """An argument that counts something, from 1."""
+    try:
+        number = int(text)
+    except ValueError:
+        number = 0
+    if number < 1:
+        raise argparse.ArgumentTypeError(f"`{text}` is no whole number from 1")
+    return number
+
+
 def is_legacy(argv: Sequence[str]) -> bool:
     """True for Clara's form, the one with `-m MMAR_ROOT`."""
     return any(arg.startswith("-m") for arg in argv)

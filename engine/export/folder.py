@@ -18,6 +18,7 @@ def new_folder(out: Path) -> Iterator[Path]:
     InputError where `out` exists, or cannot be made.
     """
     refuse_existing(out)
+    out = out.absolute()  # the working directory may change meanwhile
     temporary = out.parent / f".{out.name}.{os.getpid()}"
     try:
         out.parent.mkdir(parents=True, exist_ok=True)

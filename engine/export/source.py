@@ -4,19 +4,22 @@ from __future__ import annotations
 
 import contextlib
 import json
-from collections.abc import Mapping
+import statistics
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 from automl_run.dsl.diagnostics import did_you_mean
-from automl_run.dsl.ir import Program, Value
+from automl_run.dsl.ir import Value
 from automl_run.engine import journal
 from automl_run.engine.agent.folders import JobSpec, attempt_dir, read_job_spec
 from automl_run.engine.core.apply import replay
+from automl_run.engine.core.repetition import aggregate
 from automl_run.engine.files import BEST
 from automl_run.engine.run import read_run
-from automl_run.engine.summary import Job, Summary, read_summary
+from automl_run.engine.summary import Job, Recommendation, Summary, read_summary
 from automl_run.errors import InputError
 
 #: The weights of the best validation, in a job's folder.
@@ -62,21 +65,46 @@ def trained(folder: Path, name: str | None = None) -> Trained:
     return _trained(folder, summary, job)
 
 
-def best_trained(folder: Path, count: int) -> list[Trained]:
-    """The `count` best jobs that have a score and still have their model, the best first. InputError if there is none."""
+@dataclass(frozen=True, slots=True)
+class Best:
+    """`rows`: the best rows of a run's table, the best first. `groups`: their models, those together that validate on one list.
+
+    Each fold of a cross-validation is a group of its own; all else is one. `aggregate` makes one number of the groups'.
+    """
+
+    summary: Summary
+    rows: Sequence[Job]
+    groups: Sequence[Sequence[Trained]]
+    aggregate: Callable[[Sequence[float]], float]
+
+
+def best_trained(folder: Path, count: int) -> Best:
+    """The `count` best rows that are done and still have their models. InputError if there is none."""
     summary = read_summary(read_run(folder))
     sign = -1.0 if summary.objective.direction == "maximize" else 1.0
-    scored = [job for job in summary.jobs if job.score is not None and job.state == "done"]
-    ranked = sorted(scored, key=lambda job: (sign * (job.score or 0.0), job.index, job.repetition or 0))
-    found: list[Trained] = []
-    for job in ranked:
-        if len(found) == count:
+    scored = [row for row in summary.rows if row.score is not None and row.state == "done"]
+    rows: list[Job] = []
+    groups: dict[int | None, list[Trained]] = {}
+    for row in sorted(scored, key=lambda row: (sign * (row.score or 0.0), row.index)):
+        names = row.jobs if isinstance(row, Recommendation) else [row.name]
+        try:
+            found = [_trained(folder, summary, job) for job in summary.jobs if job.name in names]
+        except InputError:
+            continue
+        rows.append(row)
+        for member in found:
+            groups.setdefault(member.job.fold, []).append(member)
+        if len(rows) == count:
             break
-        with contextlib.suppress(InputError):
-            found.append(_trained(folder, summary, job))
-    if not found:
+    if not rows:
         raise InputError(f"no job of {folder} has a score and a model")
-    return found
+    return Best(summary, rows, list(groups.values()), _aggregate(folder))
+
+
+def _aggregate(folder: Path) -> Callable[[Sequence[float]], float]:
+    with contextlib.closing(journal.Journal.read(folder)) as store:
+        repeat = replay(store.facts()).repeat
+    return partial(aggregate, repeat) if repeat is not None else statistics.fmean
 
 
 def _trained(folder: Path, summary: Summary, job: Job) -> Trained:
@@ -95,16 +123,3 @@ def _trained(folder: Path, summary: Summary, job: Job) -> Trained:
     except (OSError, ValueError) as error:
         raise InputError(f"{file} cannot be read: {error}") from error
     return Trained(summary, job, spec, place, config)
-
-
-def program_of(folder: Path) -> Program:
-    """The program of a run, as its journal has it."""
-    with contextlib.closing(journal.Journal.read(folder)) as store:
-        program = replay(store.facts()).program
-    if program is None:
-        raise InputError(f"{folder} was never started")
-    return program
-
-
-def metric_scores(job: Job) -> Mapping[str, Any]:
-    return {**job.reported, **job.scores}
