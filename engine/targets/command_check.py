@@ -14,11 +14,65 @@ from automl_run.errors import InputError
 
 _ASSIGNMENT: Final = re.compile(r"[A-Za-z_]\w*=")
 #: What a shell does by itself, or reads as its own grammar.
-_BUILTINS: Final = frozenset({
-    ".", ":", "[", "[[", "alias", "cd", "command", "echo", "eval", "exec", "exit", "export", "false", "kill", "let", "printf",
-    "pwd", "read", "return", "set", "shift", "source", "test", "time", "times", "trap", "true", "type", "ulimit", "umask", "unset",
-    "wait", "if", "for", "while", "until", "case", "select", "function", "{", "!",
-})  # fmt: skip
+_BUILTINS: Final = frozenset(
+    [
+        ".",
+        ":",
+        "[",
+        "[[",
+        "alias",
+        "builtin",
+        "cd",
+        "command",
+        "declare",
+        "echo",
+        "enable",
+        "eval",
+        "exec",
+        "exit",
+        "export",
+        "false",
+        "getopts",
+        "hash",
+        "kill",
+        "let",
+        "local",
+        "mapfile",
+        "popd",
+        "printf",
+        "pushd",
+        "pwd",
+        "read",
+        "readarray",
+        "readonly",
+        "return",
+        "set",
+        "shift",
+        "shopt",
+        "source",
+        "test",
+        "time",
+        "times",
+        "trap",
+        "true",
+        "type",
+        "typeset",
+        "ulimit",
+        "umask",
+        "unset",
+        "wait",
+        "if",
+        "for",
+        "while",
+        "until",
+        "case",
+        "select",
+        "function",
+        "coproc",
+        "{",
+        "!",
+    ]
+)
 _RUNS_A_FILE: Final = re.compile(r"(?:python[\d.]*|bash|sh|Rscript|julia|perl)")
 _SCRIPT: Final = re.compile(r".+\.(?:py|sh|bash|R|jl|pl)")
 
@@ -59,6 +113,8 @@ def check_shell(line: str, folder: Path, path: str | None) -> None:
         lexer.whitespace_split = True
         for word in lexer:
             if word[0] in ";&|()<>\n":
+                if words and word[0] == "(":
+                    return  # a function of its own
                 break
             words.append(word)
     except ValueError:

@@ -20,14 +20,14 @@ from automl_run.errors import JobError
 
 from .base import Report, Result
 from .failures import cause_of_status
+from .last_words import last_words
 from .metric_lines import Lines, Patterns, metric_line
 from .script_channel import ScriptChannel
 
 #: From SIGTERM to the command's kill.
 _TERM_GRACE_S: Final = 10.0
 _CHUNK: Final = 64 * 1024
-_TAIL_BYTES: Final = 4096
-_MAX_QUOTE: Final = 300
+_TAIL_BYTES: Final = 8192
 _SIGNALS: Final = frozenset(getattr(signal, f"SIG{name}") for name in ("HUP", "INT", "QUIT", "ABRT", "BUS", "KILL", "SEGV", "TERM"))
 
 
@@ -78,8 +78,9 @@ class Conversation:
             # A shell says so that what it ran was ended by a signal.
             killed = 128 - code if code - 128 in _SIGNALS else code
             cause, message = cause_of_status(killed, tail, oom_kill_count() - self._oom_kills)
-            last = next((line.strip() for line in reversed(tail.splitlines()) if line.strip()), "")
-            raise JobError(cause, f"the command failed: {message}{': ' + last[:_MAX_QUOTE] if last else ''}")
+            # What stands last before a death from outside is not its reason.
+            last = "" if cause in ("lost", "preempted") else last_words(tail)
+            raise JobError(cause, f"the command failed: {message}{': ' + last if last else ''}")
         return self._final or None
 
     def _converse(self) -> None:

@@ -22,6 +22,7 @@ from automl_run.engine.folds import Fold
 from automl_run.engine.targets.base import Job
 from automl_run.engine.targets.command import CommandTarget
 from automl_run.engine.targets.command_line import Filling
+from automl_run.engine.targets.last_words import last_words
 from automl_run.errors import InputError, JobError
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -176,6 +177,8 @@ def test_a_missing_program_or_script_is_found_before_a_run(tmp_path: Path, templ
         "for i in 1 2; do python train.py; done",
         "python3 {name}.txt",
         "(pyhton)",
+        "go() { python3 trian.py; }; go",
+        "pushd sub; python3 trian.py",
         "true 'unclosed",
         "python3 {job_dir}/made.py",
         ["python3", "{job_dir}/made.py"],
@@ -224,6 +227,23 @@ def test_a_command_that_says_nothing_is_told_how(tmp_path: Path, job: Job, capfd
     assert "said nothing of `dice`: it calls `automl_run.report(step, dice=...)`" in capfd.readouterr().out
     CommandTarget("echo automl: dice=1", tmp_path).run(job)
     assert "said nothing" not in capfd.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("tail", "words"),
+    [
+        ("a\nKeyError: 'x'\n\n", "KeyError: 'x'"),
+        ("KeyError: 'x'\ndata/ is empty\n====\n", "data/ is empty"),
+        ("====", ""),
+        (
+            "loads\n[rank1]: torch.OutOfMemoryError: CUDA out of memory\nE1128 failed (exitcode: 1)\nTraceback (most recent call):\n"
+            "torch.distributed.elastic.multiprocessing.errors.ChildFailedError: \n====\ntrain.py FAILED\nerror_file: -\n====\n",
+            "[rank1]: torch.OutOfMemoryError: CUDA out of memory",
+        ),
+    ],
+)
+def test_the_last_words_of_a_command(tail: str, words: str) -> None:
+    assert last_words(tail) == words
 
 
 @pytest.mark.parametrize(
