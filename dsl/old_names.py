@@ -310,7 +310,7 @@ _OF_MONAI_0: Final = (
     *(
         OldClass(f"{kind}{end}", "MONAI 0.x", f"{_TRANSFORMS}.LoadImage{end}", f"{keys} dtype {more}".strip(), gone, given)
         for kind, given, gone, more in (
-            ("LoadNifti", {}, {"as_closest_canonical": None}, "as_closest_canonical:b image_only:b"),
+            ("LoadNifti", {}, {}, "as_closest_canonical:b image_only:b"),
             ("LoadPNG", {"reader": "PILReader"}, {}, "image_only:b"),
             ("LoadNumpy", {"reader": "NumpyReader"}, {"data_only": "image_only", "npz_keys": None}, "data_only:b npz_keys"),
         )
@@ -395,6 +395,4 @@ OLD_ARGUMENTS: Final[tuple[tuple[str, str, str | None], ...]] = (
 #: Functions that `#expressions` may name by an old name.
 OLD_FUNCTIONS: Final[Mapping[str, str]] = {
     "monai.metrics.compute_meandice": "monai.metrics.compute_dice",
-    "monai.handlers.utils.from_engine": "monai.handlers.from_engine",
-    "monai.utils.misc.set_determinism": "monai.utils.set_determinism",
 }

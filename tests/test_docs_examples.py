@@ -16,7 +16,7 @@ from automl_run.dsl.load import parse
 from automl_run.dsl.signatures import signatures
 
 ROOT = Path(__file__).resolve().parents[1]
-PAGES = sorted((ROOT / "docs").glob("coming-from-*.md"))
+PAGES = [*sorted((ROOT / "docs").glob("coming-from-*.md")), ROOT / "docs" / "from-clara.md"]
 
 
 def blocks(page: Path, language: str) -> list[str]:

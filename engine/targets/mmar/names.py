@@ -196,6 +196,8 @@ def _nibabel(args: Mapping[str, Value]) -> _Converted:
 
 _OF_OLD_CLASSES: Final[Mapping[str, Callable[[Mapping[str, Value]], _Converted]]] = {
     "LoadNifti": _nibabel,
+    "LoadNiftid": _nibabel,
+    "LoadNiftiD": _nibabel,
     "ScaleByResolution": _by_label("bilinear"),
     "ScaleBySpacing": _by_label("bilinear"),
     "ScaleByFactor": _by_label("trilinear"),
