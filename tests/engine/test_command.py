@@ -236,7 +236,7 @@ def test_a_command_that_says_nothing_is_told_how(tmp_path: Path, job: Job, capfd
         ("KeyError: 'x'\ndata/ is empty\n====\n", "data/ is empty"),
         ("====", ""),
         (
-            "loads\n[rank1]: torch.OutOfMemoryError: CUDA out of memory\nE1128 failed (exitcode: 1)\nTraceback (most recent call):\n"
+            "loads\n[rank1]: torch.OutOfMemoryError: CUDA out of memory\nE1128 failed (exitcode: 1)\nTrace (most recent call):\n"
             "torch.distributed.elastic.multiprocessing.errors.ChildFailedError: \n====\ntrain.py FAILED\nerror_file: -\n====\n",
             "[rank1]: torch.OutOfMemoryError: CUDA out of memory",
         ),
