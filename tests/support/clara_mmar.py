@@ -1,0 +1,60 @@
+"""An MMAR of Clara's own configurations, with a small volume derived from the ICBM template where they expect a CT of a spleen."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+
+import nibabel
+import numpy as np
+import pytest
+
+SHARED = Path(__file__).parents[2].parent / "shared" / "data"
+CLARA, ICBM = SHARED / "clara-4.1", SHARED / "icbm152"
+CONFIGS = ("Enum", "LR_LP", "Loss_Optimizer", "Transform", "TransformProb")
+#: Of what is too large for a CPU, and for a test; nothing else of the configurations is changed.
+SMALL = (
+    "epochs=1",
+    "num_interval_per_valid=1",
+    "DATA_ROOT=data",
+    "DATASET_JSON=data/dataset.json",
+    "train.pre_transforms.RandCropByPosNegLabeld.spatial_size=[32,32,32]",
+    "train.pre_transforms.RandCropByPosNegLabeld.num_samples=1",
+    "validate.inferer.roi_size=[32,32,32]",
+    *(f"{section}.{part}.num_workers=0" for section in ("train", "validate") for part in ("dataset", "dataloader")),
+)
+_SIZE, _STEP = 32, 4
+
+
+def make_clara_mmar(root: Path) -> Path:
+    """`root` with the configurations as they stand, a list of two training items and one to validate on, and their volumes.
+
+    The image is the T1 template at 4 mm, called 1 mm so that the configurations' spacing keeps it; the label is grey matter.
+    """
+    for folder in (CLARA, ICBM):
+        if not folder.is_dir():
+            pytest.skip(f"needs {folder}")
+    (root / "config").mkdir(parents=True)
+    for file in (CLARA / "config").glob("*.json"):
+        shutil.copyfile(file, root / "config" / file.name)
+    listed = json.loads((CLARA / "dataset_autoML8files.json").read_text())
+    listed["training"] = listed["training"][:2]
+    (item,) = listed["validation"]
+    data = root / "data"
+    for key, name in (("image", "t1"), ("label", "gm")):
+        (data / item[key]).parent.mkdir(parents=True)
+        volume = _shrunk(np.asanyarray(nibabel.load(ICBM / f"{name}.nii.gz").dataobj))
+        nibabel.save(
+            nibabel.Nifti1Image(volume if key == "image" else (volume > 127).astype(np.uint8), np.eye(4)), data / item[key]
+        )
+    (data / "dataset.json").write_text(json.dumps(listed))
+    return root
+
+
+def _shrunk(volume: np.ndarray[tuple[int, ...], np.dtype[np.uint8]]) -> np.ndarray[tuple[int, ...], np.dtype[np.float32]]:
+    """32 voxels along each axis from the middle of the brain, each the mean of 4 x 4 x 4."""
+    size = _SIZE * _STEP
+    middle = tuple(slice((extent - size) // 2, (extent + size) // 2) for extent in volume.shape)
+    cut = volume[middle].astype(np.float32)
+    return np.asarray(cut.reshape(_SIZE, _STEP, _SIZE, _STEP, _SIZE, _STEP).mean(axis=(1, 3, 5)), dtype=np.float32)
