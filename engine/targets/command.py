@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import json
 import os
-import shlex
 import shutil
 import subprocess
 import sys
@@ -25,6 +24,7 @@ from automl_run.errors import InputError, JobError
 from .base import Job, Result
 from .command_check import check_shell, check_words
 from .command_line import Filling, text_of
+from .command_script import SCRIPT_NAME, write_script
 from .conversation import Conversation
 from .script import CONFIG
 from .script_arguments import folder_of
@@ -33,7 +33,6 @@ from .script_channel import ScriptChannel
 #: Linux allows 128 KiB for one variable of the environment.
 _MAX_VARIABLE: Final = 120_000
 _YAML = "params.yaml"
-_SCRIPT = "command.sh"
 _SILENT: Final = (
     "the command ended well, but said nothing of `{0}`: it calls `automl_run.report(step, {0}=...)`, "
     'prints `automl: step=1 {0}=0.5`, or prints lines that `metrics = {{{0}: "... ([0-9.]+)"}}` finds'
@@ -114,15 +113,6 @@ class CommandTarget:
                 environment[name] = filling.text(value) if isinstance(value, str) else text_of(value)
         return environment
 
-    def _write_script(self, path: Path, arguments: Sequence[str], folder: Path, filling: Filling) -> None:
-        """The command as it is, for a person who runs it again: it reports to nobody then."""
-        own = {name: None if value is None else self._environment(filling)[name] for name, value in self.env.items()}
-        lines = ["#!/bin/sh", f"cd {shlex.quote(str(folder))} || exit"]
-        lines += [f"unset {name}" if value is None else f"export {name}={shlex.quote(value)}" for name, value in own.items()]
-        path.parent.mkdir(exist_ok=True)
-        path.write_text("\n".join([*lines, f"exec {shlex.join(arguments)}", ""]), encoding="utf-8", errors="surrogatepass")
-        path.chmod(0o755)
-
     def run(self, job: Job) -> Result:
         config_json, config_yaml = (job.dir / "config" / name for name in (self.config_name, _YAML))
         filling = Filling(
@@ -143,14 +133,16 @@ class CommandTarget:
             _write_yaml(config_yaml, job.config)
         arguments = _arguments(self.template, filling)
         folder = self.folder(filling)
-        environment = {
-            **self._environment(filling),
+        environment = self._environment(filling)
+        given = {
             "AUTOML_JOB_DIR": str(job.dir),
             "AUTOML_CHECKPOINT_DIR": str(job.report.checkpoint_dir),
             "AUTOML_SEED": str(job.seed),
             CONFIG: str(config_json),
         }
-        self._write_script(job.dir / "config" / _SCRIPT, arguments, folder, filling)
+        own = {name: None if value is None else environment[name] for name, value in self.env.items()}
+        write_script(job.dir / "config" / SCRIPT_NAME, arguments, folder, own, given)
+        environment |= given
         params = json.dumps(job.config)
         if len(params) <= _MAX_VARIABLE:
             environment["AUTOML_PARAMS"] = params

@@ -116,14 +116,14 @@ def test_arguments_of_a_list_need_no_shell(tmp_path: Path, job: Job) -> None:
 def test_a_command_runs_in_its_folder_with_its_environment(tmp_path: Path, job: Job, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("GONE", "1")
     command = CommandTarget(
-        "pwd > {program_dir}/seen; echo $LR:$N:${GONE-none}:$SUB >> {program_dir}/seen",
+        "pwd > {program_dir}/seen; echo $LR:$N:${GONE-none}:$SUB:$AUTOML_SEED:$AUTOML_CONFIG >> {program_dir}/seen",
         tmp_path,
         cwd="{job_dir}",
         env={"LR": "{lr}", "N": 4, "GONE": None, "SUB": "{job_dir}/x"},
     )
     command.check()
     command.run(job)
-    seen = f"{job.dir}\n1e-05:4:none:{job.dir}/x\n"
+    seen = f"{job.dir}\n1e-05:4:none:{job.dir}/x:3:{job.dir}/config/params.json\n"
     assert (tmp_path / "seen").read_text() == seen
     (tmp_path / "seen").unlink()
     subprocess.run([job.dir / "config" / "command.sh"], check=True)  # the same again, by hand
