@@ -49,6 +49,8 @@ HANDLERS: Mapping[str, tuple[str, ...]] = {
     "MMARStatsHandler": (),
 }
 EXECUTORS: Mapping[str, tuple[str, ...]] = {"MMARExecutor": ("msg_destination", "remove_search_augs")}
+#: Where MMARExecutor's jobs print to; the file is always there.
+DESTINATIONS = ("file", "console", "both")
 
 #: Clara's name -> ours.
 ALIASES: Mapping[str, str] = {"ReinforcementController": "Reinforcement"}

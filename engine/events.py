@@ -139,3 +139,13 @@ class Observer(Protocol):
 
 def silent(event: Event) -> None:
     """An observer that does nothing."""
+
+
+def each_of(*observers: Observer) -> Observer:
+    """All hear everything, in this order."""
+
+    def tell(event: Event) -> None:
+        for observer in observers:
+            observer(event)
+
+    return tell

@@ -27,7 +27,7 @@ from .core.facts import NamedWorker
 from .core.state import State
 from .disk import Ballast, BallastedLedger, DiskReserve
 from .enlarge import budget_from, refuse_other, refuse_smaller, with_budget
-from .events import Observer, silent
+from .events import Observer, each_of, silent
 from .file_system import check_place
 from .files import ENDPOINT, TRACE
 from .journal import Journal, JournalGone
@@ -36,6 +36,9 @@ from .launchers.gpus import settle_workers
 from .launchers.local import LocalLauncher
 from .owner import Owner
 from .publish import Publisher
+from .report.job_output import JobOutput
+from .report.job_output import wanted as output_wanted
+from .report.tensorboard import JobTexts
 from .restore import restore
 from .run_folder import RunFolder
 from .scheduler import Parts, Scheduler, steady_clock
@@ -224,6 +227,12 @@ def _run(
     sockets = private_folder()
     clock = steady_clock()
     trace = Trace(folder.path / TRACE, options.trace or "file", engine=options.engine_trace)
+    output: JobOutput | None = None
+    if any(spec.name == "MMARStatsHandler" for spec in program.study.handlers):
+        observer = each_of(JobTexts(folder.path, clock), observer)
+    if output_wanted(program.study):
+        output = JobOutput(folder.path)
+        observer = each_of(output, observer)
     publisher = Publisher(folder, trace, observer, clock)
     ballast = Ballast(folder.path)
     try:
@@ -235,9 +244,15 @@ def _run(
         ledger = BallastedLedger(store, ballast, lambda: scheduler.interrupt("the disk is full, the run pauses"))
         reserve = DiskReserve(folder.path, program.study.disk_reserve)
         results = Results(folder.path)
+
+        def beat(now: float) -> None:
+            mine.beat(now)
+            if output is not None:
+                output.look()
+
         parts = Parts(
             sockets, ledger, controller, target, launcher, publisher, clock,
-            disk=reserve, result=results.of, beat=mine.beat, user_code=code, executors=executors,
+            disk=reserve, result=results.of, beat=beat, user_code=code, executors=executors,
         )  # fmt: skip
         scheduler = Scheduler(parts, state, program)
         folder.write_json(ENDPOINT, endpoint)

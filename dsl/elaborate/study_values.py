@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from .. import ast, ir
 from ..bundle_target import ARGUMENTS, IDS
-from ..controllers import ALIASES, CONTROLLERS, EXECUTORS, HANDLERS, PRUNERS, Argument
+from ..controllers import ALIASES, CONTROLLERS, DESTINATIONS, EXECUTORS, HANDLERS, PRUNERS, Argument
 from ..diagnostics import did_you_mean, nearest
 from ..source import Span
 from .arguments import refuse_quantity
@@ -53,7 +53,7 @@ class StudyValues:
             case "out":
                 return self._kind(value, str, "`out` is the path of a folder")
             case "executor":
-                return self._named(value, EXECUTORS, "executor")
+                return self._executor(value)
             case "handlers":
                 if not isinstance(value, ast.ListExpr):
                     raise Fault("AM402", "`handlers` is a list", value.span)
@@ -222,6 +222,13 @@ class StudyValues:
                 raise Fault("AM111", f"`{arg}` is given twice", place)
             args[arg] = self._constant(value)
         return ir.Spec(call.callee, args)
+
+    def _executor(self, expr: ast.Expr) -> ir.Spec:
+        spec = self._named(expr, EXECUTORS, "executor")
+        if "." not in spec.name and spec.args.get("msg_destination", "file") not in DESTINATIONS:
+            names = ", ".join(f'"{name}"' for name in DESTINATIONS)
+            raise Fault("AM402", f"`msg_destination` is one of {names}", expr.span)
+        return spec
 
     def _arguments(self, call: ast.Call) -> list[tuple[str, Span, ast.Expr]]:
         out: list[tuple[str, Span, ast.Expr]] = []

@@ -148,6 +148,7 @@ def test_objectives_outside_the_section() -> None:
         ("handlers = [~ StatsHandler() | MMARHandler()]", "AM402", ""),
         ('executor = "local"', "AM402", "MMARExecutor()"),
         ("executor = MMARExecutor(msg = 3)", "AM203", ""),
+        ('executor = MMARExecutor(msg_destination = "flie")', "AM402", '"file", "console", "both"'),
     ],
 )
 def test_mistakes(body: str, code: str, help: str) -> None:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +16,7 @@ from own_code import heard, own_program
 from small_study import Recorder
 
 from automl_run.dsl import ir
+from automl_run.engine.events import Event, JobStarted
 from automl_run.engine.run import RunOptions, RunResult, resume_study, run_study
 from automl_run.engine.testing.in_process import Report, ThreadLauncher
 from automl_run.engine.user_code.session import LOG
@@ -120,6 +123,33 @@ def test_a_require_that_does_not_hold_is_an_infeasible_job(tmp_path: Path) -> No
     found = {job["index"]: (job["state"], job["message"]) for job in result.summary["jobs"] if job["index"]}
     assert found[1] == ("done", "")
     assert found[2] == ("infeasible", "x is small")
+
+
+def test_an_interruption_ends_every_started_job_for_handlers(tmp_path: Path) -> None:
+    def waits(assign: wire.Assign, report: Report) -> dict[str, float]:
+        while assign.job.endswith(("_J2", "_J3")) and not (tmp_path / "go").exists():
+            if report(1, other=0.0):
+                return {}
+            time.sleep(0.01)
+        return x_plus_k(assign, report)
+
+    def interrupts(event: Event) -> None:
+        if isinstance(event, JobStarted) and event.index == 2:
+            os.kill(os.getpid(), signal.SIGINT)
+
+    wanted = RunOptions(run_id="a", launcher=lambda folder: ThreadLauncher(folder, waits))
+    program = own_program(tmp_path, DRAWS, handlers=(ir.Spec("mine.Log"),))
+    paused = run_study(program, wanted, interrupts)
+    assert paused.exit_code == 130
+    lines = heard(tmp_path)
+    started, ended = ([line.split()[2] for line in lines if kind in line] for kind in ("start_job", "end_job"))
+    assert sorted(started) == sorted(ended) != []
+    assert all(line.endswith("-1000000.0 aborted") for line in lines if "end_job" in line)
+    assert lines[-2:] == ["log end_automl", "log shutdown"]
+    (tmp_path / "go").touch()
+    resumed = resume_study(paused.folder, wanted)
+    assert resumed.summary["reason"] == "Draws: 5 rounds"
+    assert left() == []
 
 
 # -- a controller that goes wrong ----------------------------------------------------------------------------------------
