@@ -18,6 +18,10 @@ def export_bundle(run: Path, out: Path, job: str | None = None) -> str:
             from .mmar_bundle import export
 
             export(found, out)
+        case "Bundle":
+            from .own_bundle import export as export_own
+
+            export_own(found, out)
         case other:
             raise InputError(f"a job of {other} trains what its own code says: only an MMAR or a bundle can be exported")
     goal = found.summary.objective

@@ -6,28 +6,18 @@ https://docs.monai.io/en/stable/mb_specification.html
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any, Final
 
 from automl_run.dsl.ir import Value
+from automl_run.engine.words import counted
 
+from .network import Network
 from .source import Trained
 
 SCHEMA: Final = "https://github.com/Project-MONAI/MONAI-extra-test-data/releases/download/0.8.1/meta_schema_20240725.json"
 _PACKAGES: Final = {"nibabel": "nibabel", "pytorch-ignite": "pytorch-ignite"}
-
-
-@dataclass(frozen=True, slots=True)
-class Network:
-    """Shapes without the batch: channels first. `is_patch`: the input is a patch of the image."""
-
-    channels_in: int
-    channels_out: int
-    spatial_shape: Sequence[int]
-    dtype_out: str
-    is_patch: bool
 
 
 def metadata(trained: Trained, network: Network, preprocessing: Sequence[Value], *, ours: bool) -> dict[str, Any]:
@@ -54,9 +44,9 @@ def metadata(trained: Trained, network: Network, preprocessing: Sequence[Value],
         "copyright": f"{datetime.now(UTC).year}, unknown: say whose it is",
         "data_source": f"the data list of {trained.root.name}",
         "data_type": "nibabel",
-        "image_classes": f"{network.channels_in} channels as the pre-processing gives them",
+        "image_classes": f"{counted(network.channels_in, 'channel')} as the pre-processing gives them",
         "label_classes": f"integers below {network.channels_out}, 0 is background",
-        "pred_classes": f"{network.channels_out} channels",
+        "pred_classes": counted(network.channels_out, "channel"),
         "eval_metrics": dict(job.scores),
         "search": {"digest": run.digest, "parameters": dict(job.params), "seed": job.seed},
         "intended_use": "research; not for diagnostic purposes",

@@ -21,7 +21,8 @@ from automl_run.errors import InputError
 
 from .folder import new_folder
 from .inference import predictions_to_files, without_label
-from .metadata import Network, metadata
+from .metadata import metadata
+from .network import Network, probe
 from .source import Trained
 from .text import LICENSE, readme
 from .translate import Translation
@@ -41,8 +42,6 @@ _IMPORTS: Final = [
 _DEVICE: Final = "$torch.device('cuda:0' if torch.cuda.is_available() else 'cpu')"
 _DATA_LIST: Final = "data_list.json"
 _NEEDED: Final = ("dataset", "dataloader", "inferer", "key_metric", "evaluator")
-#: Where nothing says what the network takes, it is tried with this, voxels a side.
-_TRIED: Final = 64
 
 
 def export(trained: Trained, out: Path) -> None:
@@ -219,7 +218,7 @@ def _weights(file: Path) -> dict[str, Any]:
 
 
 def _try_network(config: Path, weights: Mapping[str, Any], inferer: Value) -> Network:
-    """What the network takes and gives, found by running it once; it also shows that the weights fit."""
+    """What the network takes and gives; it also shows that the weights fit."""
     from monai.bundle import ConfigParser
 
     parser = ConfigParser()
@@ -229,21 +228,8 @@ def _try_network(config: Path, weights: Mapping[str, Any], inferer: Value) -> Ne
         network.load_state_dict(weights)
     except RuntimeError as error:
         raise InputError(f"the weights do not fit the network of the config: {error}") from error
-    first = next((weight for weight in network.parameters() if weight.dim() >= 4), None)
-    if first is None:
-        raise InputError("the network has no convolution: what it takes is not known")
-    channels, dimensions = int(first.shape[1]), first.dim() - 2
     roi = inferer.get("roi_size") if isinstance(inferer, dict) else None
-    shape = [size if isinstance(size, int) and size > 0 else _TRIED for size in roi] if isinstance(roi, list) else []
-    shape = shape if len(shape) == dimensions else [_TRIED] * dimensions
-    network.eval()
-    with torch.no_grad():
-        try:
-            found = network(torch.zeros(1, channels, *shape))
-        except (RuntimeError, ValueError) as error:
-            raise InputError(f"the network cannot be run on an input of {channels} x {shape}: {error}") from error
-    found = found[0] if isinstance(found, (list, tuple)) else found
-    return Network(channels, int(found.shape[1]), shape, str(found.dtype).removeprefix("torch."), is_patch=isinstance(roi, list))
+    return probe(network, roi if isinstance(roi, list) else None)
 
 
 def _write(path: Path, data: object) -> None:

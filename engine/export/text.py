@@ -13,10 +13,23 @@ Put its terms here before you give it to others; those of the data that it was t
 """
 
 
-def readme(trained: Trained, name: str, *, custom: bool) -> str:
+_SEGMENT: Final = """## Segment
+
+```
+{path}python -m monai.bundle run --config_file configs/inference.json --meta_file configs/metadata.json --bundle_root .{more}
+```
+
+"""
+_OF_IMAGES: Final = " \\\n  --datalist \"['/data/image.nii.gz']\" --output_dir out"
+
+
+def readme(trained: Trained, name: str, *, custom: bool, inference: bool = True) -> str:
+    """`custom`: modules of the MMAR's own are in `custom/`. `inference`: there is a configuration for it."""
     run, job = trained.summary, trained.job
     scores = ", ".join(f"{metric} {score_text(value)}" for metric, value in job.scores.items())
     path = "PYTHONPATH=custom " if custom else ""
+    more = _OF_IMAGES if trained.spec.target.name == "Mmar" else ""
+    segment = _SEGMENT.format(path=path, more=more) if inference else ""
     return f"""# {name}
 
 A MONAI bundle, exported by automl-run from the search `{run.run_id}`: job {job.name}, which had {scores or "no score"} on the
@@ -34,16 +47,7 @@ In this folder, on the validation list (`configs/data_list.json`, paths relative
 
 `eval/metrics.csv` then holds the metrics. `--dataset_dir DIR` says where the volumes lie now.
 
-## Segment
-
-```
-{path}python -m monai.bundle run --config_file configs/inference.json --meta_file configs/metadata.json --bundle_root . \\
-  --datalist "['/data/image.nii.gz']" --output_dir out
-```
-
-Label maps lie in the space of the images.
-
-## Before it is given away
+{segment}## Before it is given away
 
 `configs/metadata.json` says who made it (`authors`, `copyright`) and what it is for (`task`, `intended_use`); `LICENSE` has no
 terms yet.

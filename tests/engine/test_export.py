@@ -12,6 +12,7 @@ from typing import Any
 import nibabel
 import numpy as np
 import pytest
+import tiny_bundle
 import torch
 from small_mmar import AFFINE, make_study
 
@@ -27,6 +28,17 @@ MANDATORY = {
 TENSOR = {
     "type", "format", "modality", "num_channels", "spatial_shape", "dtype", "value_range", "is_patch_data", "channel_def",
 }  # fmt: skip
+
+
+BUNDLE = """automl 1
+use "bundle/configs/train.json"
+study "b" {
+  controller = Random()
+  budget { trials = 2 }
+}
+epochs = 1
+network_def.width ~ 2 | 3
+"""
 
 
 @pytest.fixture(scope="module")
@@ -105,6 +117,33 @@ def test_nothing_is_overwritten_and_nothing_half_written(run: Path, tmp_path: Pa
     assert main(["export", str(copy), "--bundle", str(tmp_path / "b")]) == 2
     assert f"{best} has no model" in capsys.readouterr().err
     assert sorted(path.name for path in tmp_path.iterdir()) == ["copy", "there"]
+
+
+def test_a_bundle_with_what_was_found_in_it(tmp_path: Path) -> None:
+    tiny_bundle.make(tmp_path / "bundle")
+    own = {"network_def": {"_target_": "scripts.network.Layers", "width": 2}, "run": ["$print(1)"]}
+    (tmp_path / "bundle" / "configs" / "inference.json").write_text(json.dumps(own))
+    (tmp_path / "b.automl").write_text(BUNDLE)
+    assert main([str(tmp_path / "b.automl"), "--run-id", "b"]) == 0
+    bundle = tmp_path / "out"
+    assert main(["export", str(tmp_path / "runs" / "b"), "--bundle", str(bundle)]) == 0
+    monai_bundle(bundle, "evaluate.json")
+    lines = (line.split(",") for line in (bundle / "eval" / "metrics.csv").read_text().splitlines())
+    (job,) = (
+        job for job in summary(tmp_path / "runs" / "b")["jobs"] if job["name"] == summary(tmp_path / "runs" / "b")["best"]["job"]
+    )
+    # After one epoch the last values are those of the weights that are kept.
+    found = {name: float(value) for name, value in lines}
+    assert found == pytest.approx({name: job["reported"][name] for name in found}, abs=1e-6)
+    assert found.keys() == {"val_mean_dice", "val_accuracy"}
+    inference = json.loads((bundle / "configs" / "inference.json").read_bytes())
+    assert inference["network_def"]["width"] == job["params"]["network_def.width"]
+    assert inference["run"] == own["run"]
+    meta = json.loads((bundle / "configs" / "metadata.json").read_bytes())
+    assert meta.keys() >= MANDATORY
+    assert meta["network_data_format"]["outputs"]["pred"]["num_channels"] == 2
+    left_behind = {"job.json", "log.txt", "result.json", "best.json", "command.txt", "config", "commands"}
+    assert not left_behind & {path.name for path in bundle.iterdir()}
 
 
 def test_best_is_scored_and_trained_again_by_its_own_commands(run: Path, tmp_path: Path) -> None:
