@@ -168,6 +168,7 @@ class _Reading:
     places: dict[str, Path] = field(default_factory=dict)
     mmars: list[Path] = field(default_factory=list)
     environment: dict[str, Value] = field(default_factory=dict)
+    environment_places: dict[str, Span] = field(default_factory=dict)
     base_target: Spec | None = None
     stack: list[Path] = field(default_factory=list)
     seen: set[Path] = field(default_factory=set)
@@ -296,6 +297,7 @@ class _Reading:
             self.error("AM201", "environment.json is an object", node.span)
             return
         self.environment.update({entry.key: plain(entry.value) for entry in node})
+        self.environment_places.update({entry.key: entry.key_span for entry in node})
 
     def _use(self, use: ast.Use, source: Source, path: Path) -> None:
         name = use.path
@@ -371,7 +373,7 @@ class _Reading:
             root = str(self.mmars[0].resolve())
         defaults: dict[str, Value] = {} if root is None else {"MMAR_ROOT": root}
         first_level = self.first_level()
-        outer = variables.outer_variables(settings, self.environment, first_level, os.environ, defaults)
+        outer = variables.outer_variables(settings, self._environment_in_force(), first_level, os.environ, defaults)
         for layer in self.layers:
             if layer.bundle or _targets_bundle(layer.module):  # its braces are Python's
                 continue
@@ -391,9 +393,26 @@ class _Reading:
         elaborated = elaborate(request)
         self.diagnostics += elaborated.diagnostics
         program = None if self.failed else elaborated.program
+        if program is not None:
+            program = self._with_searched(program, settings)
         if program is not None and workers is not None and workers.workers is not None:
             program = _with_workers(program, workers)
         return self._checked(program)
+
+    def _environment_in_force(self) -> dict[str, Value]:
+        """environment.json without what a layer above the training config says."""
+        above = [variables.first_level_names(layer.module) for layer in self.layers if not layer.legacy]
+        return {name: value for name, value in self.environment.items() if not any(name in names for names in above)}
+
+    def _with_searched(self, program: Program, settings: Mapping[str, Value]) -> Program:
+        """What a search decides, environment.json does not: else every job would be given the same value."""
+        searched = {target for param in program.params for target in param.targets}
+        lost = [name for name in program.variables if name in searched and name in self.environment and name not in settings]
+        for name in lost:
+            span = self.environment_places[name]
+            message = f"`{name}` is searched: its value in environment.json is not used"
+            self.diagnostics.append(Diagnostic("AM213", message, span, "not used", severity="warning"))
+        return program if not lost else _replaced(program, {k: v for k, v in program.variables.items() if k not in lost})
 
     def _resolve(self, text: str, file: str) -> str | None:
         place = self.places.get(file)
@@ -407,6 +426,12 @@ class _Reading:
         order = {name: number for number, name in enumerate(self.sources)}
         found = sorted(dict.fromkeys(self.diagnostics), key=lambda item: (order.get(item.span.file, 0), item.span.start))
         return Checked(program, tuple(found), self.sources, tuple(self.layers))
+
+
+def _replaced(program: Program, variables: dict[str, Value]) -> Program:
+    from msgspec.structs import replace
+
+    return replace(program, variables=variables)
 
 
 def _with_workers(program: Program, given: legacy.Settings) -> Program:

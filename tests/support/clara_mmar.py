@@ -9,9 +9,9 @@ from pathlib import Path
 import nibabel
 import numpy as np
 import pytest
+from bundle_volumes import ICBM, SHARED
 
-SHARED = Path(__file__).parents[2].parent / "shared" / "data"
-CLARA, ICBM = SHARED / "clara-4.1", SHARED / "icbm152"
+CLARA = SHARED / "clara-4.1"
 CONFIGS = ("Enum", "LR_LP", "Loss_Optimizer", "Transform", "TransformProb")
 #: Of what is too large for a CPU, and for a test; nothing else of the configurations is changed.
 SMALL = (
