@@ -88,7 +88,7 @@ class CommandTarget:
         if isinstance(self.template, str):
             line = filling.shell(self.template)
             if known_folder:
-                check_shell(line, folder, environment.get("PATH"))
+                check_shell(line, folder, environment)
         else:
             words = filling.words(self.template)
             if not words or not words[0]:

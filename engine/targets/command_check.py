@@ -6,7 +6,7 @@ import os
 import re
 import shlex
 import shutil
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Final
 
@@ -52,14 +52,14 @@ def check_words(words: Sequence[str], folder: Path, path: str | None) -> None:
         return
 
 
-def check_shell(line: str, folder: Path, path: str | None) -> None:
+def check_shell(line: str, folder: Path, environment: Mapping[str, str]) -> None:
     """For the first command of a line of the shell, as far as it is plain."""
     words: list[str] = []
     try:
         lexer = shlex.shlex(line, posix=True, punctuation_chars=";&|()<>\n")
         lexer.whitespace_split = True
         for word in lexer:
-            if word[0] in ";&|()<>\n":
+            if word and word[0] in ";&|()<>\n":
                 if words and word[0] == "(":
                     return  # a function of its own
                 break
@@ -69,5 +69,9 @@ def check_shell(line: str, folder: Path, path: str | None) -> None:
     while words and _ASSIGNMENT.match(words[0]):
         if words.pop(0).startswith("PATH="):
             return
-    if words and words[0] not in _BUILTINS and not re.search(r"[`*?~{}\[\]]", words[0]):
-        check_words(words, folder, path)
+    if not words or words[0] in _BUILTINS or re.search(r"[`*?~{}\[\]]", words[0]):
+        return
+    # A function that the shell inherits, such as a cluster's `module`.
+    if f"BASH_FUNC_{words[0]}%%" in environment or "BASH_ENV" in environment:
+        return
+    check_words(words, folder, environment.get("PATH"))

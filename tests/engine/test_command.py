@@ -15,6 +15,8 @@ from typing import Any, cast
 
 import pytest
 import yaml
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from automl_run.dsl.evaluate import Resolved
 from automl_run.dsl.ir import Value
@@ -102,6 +104,21 @@ def test_no_value_gets_out_of_its_quotes(around: str, seen: str) -> None:
         assert done.stdout == seen % value, line
 
 
+#: text of the shell -> what it means, % being the value
+_PIECES = {"{x}": "%", '"a {x} b"': "a % b", "'a {x} b'": "a % b", "'\\'": "\\", "\\'": "'", '"\\"\'{x}"': "\"'%", "{{x}}": "{x}"}
+
+
+@settings(max_examples=40, deadline=None)
+@given(
+    st.text(st.characters(codec="utf-8", exclude_characters="\0"), max_size=8),
+    st.lists(st.sampled_from(sorted(_PIECES)), min_size=1, max_size=5),
+)
+def test_any_value_is_one_word_in_any_quotes(value: str, pieces: list[str]) -> None:
+    line = Filling({"x": value}, {}).shell("printf %s " + "".join(pieces))
+    done = subprocess.run(["bash", "-c", line], capture_output=True, check=True)
+    assert done.stdout.decode() == "".join(_PIECES[piece].replace("%", value) for piece in pieces)
+
+
 def test_arguments_of_a_list_need_no_shell(tmp_path: Path, job: Job) -> None:
     arguments = ["{--lr}", "{--amp}", "{--off}", "{--size}", "{absent=}", "x={name}; *", "{lr=}"]
     command = [
@@ -179,6 +196,7 @@ def test_a_missing_program_or_script_is_found_before_a_run(tmp_path: Path, templ
         "(pyhton)",
         "go() { python3 trian.py; }; go",
         "pushd sub; python3 trian.py",
+        "true '' {name}",
         "true 'unclosed",
         "python3 {job_dir}/made.py",
         ["python3", "{job_dir}/made.py"],
@@ -186,6 +204,14 @@ def test_a_missing_program_or_script_is_found_before_a_run(tmp_path: Path, templ
 )
 def test_what_cannot_be_told_before_a_run_is_left_to_it(tmp_path: Path, template: Any) -> None:
     CommandTarget(template, tmp_path).render(cast("dict[str, Resolved]", CONFIG))
+
+
+def test_functions_that_the_shell_inherits_are_programs(tmp_path: Path, job: Job, monkeypatch: pytest.MonkeyPatch) -> None:
+    """`module load cuda` of a cluster."""
+    monkeypatch.setenv("BASH_FUNC_module%%", "() { echo automl: dice=0.5; }")
+    command = CommandTarget("module load cuda", tmp_path)
+    command.render({})
+    assert command.run(job) == {"dice": 0.5}
 
 
 def test_a_missing_folder_is_found_before_a_run(tmp_path: Path) -> None:
