@@ -138,6 +138,8 @@ class _Reader:
                 if place.kind == "value" and place.path in PROVIDED:
                     continue
                 help = did_you_mean(place.first, (*known, *PROVIDED)) or "a value of the configuration is named like `{lr}`"
+                if place.kind == "value":
+                    help += f"; the text `{{{place.path}}}` is written `{{{{{place.path}}}}}`"
                 raise Fault("AM405", f"the command names `{place.first}`, which is no key of this program", span, help=help)
             if place.kind == "value":
                 self._always_there(place, span)

@@ -4,18 +4,15 @@ from __future__ import annotations
 
 import json
 import re
-import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Final
 
 from automl_run.dsl.command_template import Place, parts
 from automl_run.dsl.diagnostics import did_you_mean
 from automl_run.dsl.ir import Value
 from automl_run.errors import InputError
 
-#: How the shell reads on after a text: bare, in single or in double quotes, or in a comment.
-_BARE, _SINGLE, _DOUBLE, _COMMENT = "", "'", '"', "#"
+from .shell_text import ShellText
 
 
 class Absent(InputError):
@@ -31,14 +28,13 @@ class Filling:
 
     def shell(self, template: str) -> str:
         """For `bash -c`: each value is one word, also inside quotes. InputError for a place without a value."""
-        out, state = "", _BARE
+        line = ShellText()
         for part in parts(template):
             if isinstance(part, str):
-                out += part
-                state = _state_after(part, state)
+                line.add(part)
             else:
-                out += " ".join(_quoted(word, state) for word in self._words(part))
-        return out
+                line.add_words(self._words(part))
+        return line.text
 
     def words(self, template: Sequence[str]) -> list[str]:
         """Arguments of a program, without a shell between; a flag that is an argument by itself may become none or several."""
@@ -104,35 +100,3 @@ def lookup(config: Mapping[str, Value], path: str) -> Value:
 def text_of(value: Value) -> str:
     """As a command line has it: a text bare, everything else as JSON."""
     return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
-
-
-def _quoted(word: str, state: str) -> str:
-    match state:
-        case "'":
-            return word.replace("'", "'\\''")
-        case '"':
-            return re.sub(r'([\\"$`])', r"\\\1", word)
-        case "#":
-            return word.replace("\n", " ")
-        case _:
-            return shlex.quote(word)
-
-
-_SPECIAL: Final = re.compile(r"\\.|['\"\n]|(?:^|(?<=[\s;&|()]))#", re.DOTALL)
-
-
-def _state_after(text: str, state: str) -> str:
-    """Where the shell is after `text`, which it began to read in `state`."""
-    for match in _SPECIAL.finditer(text):
-        sign = match[0]
-        match state:
-            case "'":
-                # A backslash is none here; what it seems to hide may be the end of the quotes.
-                state = _BARE if "'" in sign else state
-            case '"':
-                state = _BARE if sign == '"' else state
-            case "#":
-                state = _BARE if "\n" in sign else state
-            case _:
-                state = sign if sign in (_SINGLE, _DOUBLE, _COMMENT) else state
-    return state

@@ -95,13 +95,29 @@ def test_places_of_a_line_of_the_shell(template: str, line: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("around", "seen"), [("{x}", "%s"), ('"{x}"', "%s"), ("'{x}'", "%s"), ("'\"'{x}'\"'", '"%s"'), ("a\\ {x}", "a %s")]
+    ("around", "seen"),
+    [
+        ("{x}", "%s"),
+        ('"{x}"', "%s"),
+        ("'{x}'", "%s"),
+        ("'\"'{x}'\"'", '"%s"'),
+        ("a\\ {x}", "a %s"),
+        ("\"a$(printf '%s' {x})b {x}\"", "a%sb %s"),
+        ("\"$(printf '%s' \"$(printf '%s' {x})\")$((1 + 1)){x}\"", "%s2%s"),
+        ("\"a`printf '%s' {x}`b\"", "a%sb"),
+        ("\"$(: # it's\nprintf '%s' {x})\"", "%s"),
+        ("0{x}#{x}", "0%s#%s"),
+    ],
 )
 def test_no_value_gets_out_of_its_quotes(around: str, seen: str) -> None:
     for value in ["$(echo no)", "`echo no`", "it's", 'a "b" c', "back\\slash\\", "$HOME", "a\nb", "*", "#", "!x", ""]:
         line = Filling({"x": value}, {}).shell(f"printf '%s' {around}")
         done = subprocess.run(["bash", "-c", line], capture_output=True, text=True, check=True, cwd="/")
-        assert done.stdout == seen % value, line
+        assert done.stdout == seen.replace("%s", value), line
+
+
+def test_an_empty_word_of_a_line_is_one_like_any_other(tmp_path: Path) -> None:
+    assert CommandTarget("env '' \"\" {lr}", tmp_path).render({"lr": 0.1}) == {"lr": 0.1}
 
 
 #: text of the shell -> what it means, % being the value
