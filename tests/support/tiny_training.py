@@ -83,7 +83,7 @@ def tiny_session(
         loss_function=loss,
         train_handlers=handlers,
     )
-    stop = EarlyStopHandler(patience, lambda engine: -engine.state.metrics["loss"], trainer)
+    stop = EarlyStopHandler(patience, lambda engine: 0.0, trainer)
     stop.attach(evaluator)
     parts = {"optimizer": optimizer, "schedule": schedule}
     return Session(job, trainer, evaluator, net, parts=parts, weights=folder / attempt / "models", handlers=[*handlers, stop])
