@@ -168,7 +168,7 @@ def test_weights_that_a_handler_loads_to_begin_with_do_not_undo_the_training(tmp
         made = tiny_session(tmp_path, report, attempt=attempt)
         begin = {name: torch.zeros_like(value) for name, value in made.model.state_dict().items()}
         # Before the session's own handler, as one of the config is.
-        load = (lambda engine: made.model.load_state_dict(begin), (made.trainer,), {})
+        load: Any = (lambda engine: made.model.load_state_dict(begin), (made.trainer,), {})
         made.trainer._event_handlers[Events.STARTED].insert(0, load)
         return made
 
