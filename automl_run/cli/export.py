@@ -12,7 +12,7 @@ from automl_run.cli.output import put
 def main(argv: Sequence[str]) -> int:
     parser = run_parser("export", __doc__)
     parser.add_argument("--bundle", type=Path, metavar="OUT", required=True, help="the folder to make, which must not exist")
-    parser.add_argument("--job", metavar="J", help="a job of the run (default: its best)")
+    parser.add_argument("--job", metavar="J", help="a job, by its name or number (default: the best)")
     args = parser.parse_args(argv)
 
     from automl_run.engine.export.bundle import export_bundle

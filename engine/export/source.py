@@ -11,9 +11,9 @@ from functools import partial
 from pathlib import Path
 from typing import Final
 
-from automl_run.dsl.diagnostics import did_you_mean
 from automl_run.dsl.ir import Value
 from automl_run.engine import journal
+from automl_run.engine.admin.logs import job_named
 from automl_run.engine.agent.folders import JobSpec, attempt_dir, read_job_spec
 from automl_run.engine.core.apply import replay
 from automl_run.engine.core.repetition import aggregate
@@ -52,16 +52,16 @@ def target_root(spec: JobSpec) -> Path:
 
 
 def trained(folder: Path, name: str | None = None) -> Trained:
-    """The job called `name` of the run in `folder`, or its best. InputError if it has left no model."""
-    summary = read_summary(read_run(folder))
-    if name is None:
-        if summary.best is None:
-            raise InputError(f"no job of {folder} has a score")
+    """The job of the run in `folder` that is called or numbered `name`, or its best. InputError if it has left no model."""
+    found = read_run(folder)
+    summary = read_summary(found)
+    if name is not None:
+        name, _ = job_named(found, name, folder)
+    elif summary.best is not None:
         name = summary.best.job
-    job = next((job for job in summary.jobs if job.name == name), None)
-    if job is None:
-        hint = did_you_mean(name, [job.name for job in summary.jobs])
-        raise InputError(f"{folder} has no job `{name}`" + (f"; {hint}" if hint else ""))
+    else:
+        raise InputError(f"no job of {folder} has a score")
+    job = next(job for job in summary.jobs if job.name == name)
     return _trained(folder, summary, job)
 
 
