@@ -3,6 +3,8 @@ PYTHON ?= python3
 # The torch to install. The plain pin is a CPU build on some machines and gigabytes of CUDA on others; see the README.
 TORCH ?= $(shell grep '^torch==' constraints.txt)
 BIN := .venv/bin
+# How many rows of `make soak` run side by side.
+SOAK_JOBS ?= 2
 
 .PHONY: venv demo test lint proof soak wheel clean
 
@@ -33,7 +35,7 @@ proof: venv
 # Repetitions that are too long for every change. Counts can be set: PROOF_SEEDS=100000 PROOF_KILLS=50 make soak.
 soak: venv
 	AUTOML_MUTATIONS=10000 $(BIN)/python -m pytest tests/dsl/test_damage.py
-	AUTOML_PROOF=soak HYPOTHESIS_PROFILE=soak AUTOML_PROOF_RECORD=$(CURDIR)/proof.jsonl $(BIN)/python -m pytest -n 2 --dist worksteal --timeout=36000 tests/engine/proof
+	AUTOML_PROOF=soak HYPOTHESIS_PROFILE=soak AUTOML_PROOF_RECORD=$(CURDIR)/proof.jsonl $(BIN)/python -m pytest -n $(SOAK_JOBS) --dist worksteal --timeout=36000 tests/engine/proof
 
 wheel: venv
 	rm -rf dist

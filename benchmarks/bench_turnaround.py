@@ -1,6 +1,6 @@
 """How long does a worker stand idle between two jobs: from the last line of one to the first line of the next?
 
-    python benchmarks/bench_turnaround.py [--json] [--jobs N]
+    python benchmarks/bench_turnaround.py [--json] [--jobs N] [--peers PYTHON]
 
 Each job imports torch and MONAI, then notes the time, computes a little, takes half a second, and notes the time again; there is
 one job at a time, everywhere.
@@ -10,7 +10,9 @@ cold            the same with AUTOML_RUN_COLD=1: each job imports them itself
 interpreter     a loop over `python job.py`, the least that runs each job in a fresh process
 Optuna          `study.optimize` whose objective runs each trial in a process of its own (`multiprocessing`, spawn and fork)
 Optuna in one   the same with all trials in one process: no isolation, the floor of a Python loop
-Ray Tune        function trainables, one at a time, where Ray is installed
+Ray Tune        function trainables, one at a time, in actors that Ray keeps or, without `reuse_actors`, starts anew
+
+`--peers`: the Python that has Ray installed, with torch and MONAI; it is no dependency of this project.
 """
 
 from __future__ import annotations
@@ -148,21 +150,34 @@ def _optuna_study() -> "optuna.Study":  # type: ignore[name-defined]  # noqa: F8
     return optuna.create_study(direction="maximize", sampler=optuna.samplers.RandomSampler(seed=0))
 
 
-def ray_tune(folder: Path, path: Path, jobs: int) -> None:
-    import ray  # type: ignore[import-not-found]
-    from ray import tune
+def ray_tune(reuse: bool) -> Callable[[Path, Path, int], None]:
+    def run(folder: Path, path: Path, jobs: int) -> None:
+        os.environ["RAY_USAGE_STATS_ENABLED"] = "0"
+        import ray  # type: ignore[import-not-found]
+        from ray import tune
 
-    ray.init(num_cpus=1, include_dashboard=False, log_to_driver=False, logging_level="error")
-    try:
+        ray.init(num_cpus=1, include_dashboard=False, log_to_driver=False, logging_level="error")
+        try:
+            where, notes = str(folder), str(path)
 
-        def trainable(config: dict[str, object]) -> None:
-            _in_process(str(folder), str(path))
-            tune.report({"dice": 0.5})
+            def trainable(config: dict[str, object]) -> None:
+                # By value: this file is no module that Ray's workers could import.
+                sys.path.insert(0, where)
+                import turnaround_job
 
-        tuner = tune.Tuner(trainable, tune_config=tune.TuneConfig(num_samples=jobs, max_concurrent_trials=1))
-        tuner.fit()
-    finally:
-        ray.shutdown()
+                turnaround_job.job(notes)
+                tune.report({"dice": 0.5})
+
+            tuner = tune.Tuner(
+                trainable,
+                tune_config=tune.TuneConfig(num_samples=jobs, max_concurrent_trials=1, reuse_actors=reuse),
+                run_config=tune.RunConfig(storage_path=where, verbose=0),
+            )
+            tuner.fit()
+        finally:
+            ray.shutdown()
+
+    return run
 
 
 CONTENDERS: dict[str, Callable[[Path, Path, int], None]] = {
@@ -172,12 +187,13 @@ CONTENDERS: dict[str, Callable[[Path, Path, int], None]] = {
     "Optuna, a process each (spawn)": optuna_processes("spawn"),
     "Optuna, a process each (fork)": optuna_processes("fork"),
     "Optuna, all in one process": optuna_in_one,
-    "Ray Tune": ray_tune,
+    "Ray Tune, a process each": ray_tune(reuse=False),
+    "Ray Tune, actors reused": ray_tune(reuse=True),
 }
 
 
 def measure(name: str, jobs: int) -> Row | None:
-    if name == "Ray Tune" and importlib.util.find_spec("ray") is None:
+    if name.startswith("Ray") and importlib.util.find_spec("ray") is None:
         return None
     with tempfile.TemporaryDirectory() as text:
         folder = Path(text)
@@ -188,9 +204,10 @@ def measure(name: str, jobs: int) -> Row | None:
     return Row(name, len(gaps), min(gaps), statistics.median(gaps), max(gaps))
 
 
-def in_a_process_of_its_own(name: str, jobs: int) -> Row | None:
+def in_a_process_of_its_own(name: str, jobs: int, peers: str) -> Row | None:
     """What one contender imports must not warm up the next one's forks."""
-    command = [sys.executable, __file__, "--only", name, "--jobs", str(jobs)]
+    python = peers if name.startswith("Ray") else sys.executable
+    command = [python, "-W", "ignore", __file__, "--only", name, "--jobs", str(jobs)]
     done = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True)
     found = json.loads(done.stdout.splitlines()[-1])
     return None if found is None else Row(**found)
@@ -200,6 +217,7 @@ def main(argv: list[str]) -> int:
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("--json", action="store_true", help="one JSON line a contender")
     parser.add_argument("--jobs", type=int, default=12, help="how many jobs each contender runs")
+    parser.add_argument("--peers", default=sys.executable, help="the Python that has Ray")
     parser.add_argument("--only", choices=list(CONTENDERS), help=argparse.SUPPRESS)
     options = parser.parse_args(argv)
     if options.only:
@@ -211,7 +229,7 @@ def main(argv: list[str]) -> int:
         print(f"{time.strftime('%Y-%m-%d')}, {platform.machine()}, {cores} cores, load {load}, goal for warm: {GOAL_MS:g} ms\n")
         print(f"{'ms from a job to the next':32}{'least':>10}{'median':>10}{'most':>10}")
     for name in CONTENDERS:
-        row = in_a_process_of_its_own(name, options.jobs)
+        row = in_a_process_of_its_own(name, options.jobs, options.peers)
         if options.json:
             print(json.dumps({"name": name, **({} if row is None else asdict(row)), "load": load}))
         elif row is None:

@@ -8,6 +8,8 @@ import shutil
 from pathlib import Path
 from typing import Final
 
+import msgspec
+
 from automl_run.dsl.ir import Program
 from automl_run.dsl.to_automl import text_of_program
 from automl_run.errors import InputError, RunExistsError
@@ -55,7 +57,7 @@ class RunFolder:
 
     def write_json(self, name: str, data: object) -> None:
         """Replaces the file `name` at once: a reader sees the old or the new one."""
-        write_whole(self.path / name, (json.dumps(data, indent=2, allow_nan=False) + "\n").encode(), sync=True)
+        write_whole(self.path / name, msgspec.json.format(msgspec.json.encode(data), indent=2) + b"\n", sync=True)
 
     def store_program(self, program: Program) -> None:
         """`program.msgpack` for the agents; `program.automl`, as it was written or resolved from its layers, for people."""

@@ -7,6 +7,7 @@ ask is for as many recommendations as there are free workers, and what it costs 
 from __future__ import annotations
 
 import contextlib
+import gc
 import selectors
 import signal
 import socket
@@ -120,6 +121,8 @@ class Scheduler:
 
     def run(self, workers: tuple[NamedWorker, ...], trials: int | None = None, budget: Budget | None = None) -> State:
         """The state at the end. No agent is alive afterwards, whatever is raised (JournalError, mostly)."""
+        # What is loaded by now lives as long as the run: the collector need not look at it again and again.
+        gc.freeze()
         with _Signals(self._selector, self.interrupt):
             try:
                 self.begin(workers, trials, budget)
@@ -127,6 +130,7 @@ class Scheduler:
                     pass
             finally:
                 self.shut_down()
+                gc.unfreeze()
         return self._state
 
     @property

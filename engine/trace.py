@@ -6,7 +6,6 @@ import contextlib
 import json
 import sys
 from collections.abc import Mapping
-from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TextIO
@@ -34,7 +33,7 @@ class Trace:
         self._last = 0.0
 
     def event(self, event: Event, at: float) -> None:
-        self._write(at, {"event": type(event).__name__, **asdict(event)}, self._lines(event))
+        self._write(at, {"event": type(event).__name__, **msgspec.to_builtins(event)}, self._lines(event))
 
     def engine(self, kind: str, value: msgspec.Struct, at: float, **more: str) -> None:
         """A fact, or a message `sent` or `received`; nothing unless the engine is traced."""
