@@ -44,7 +44,8 @@ def write_best(run: Path, job: str, fence: int, info: object) -> None:
     shutil.rmtree(new, ignore_errors=True)
     new.mkdir()
     aside = _ASIDE if (attempt / "configs").is_dir() else frozenset()
-    for entry in sorted(attempt.iterdir()):
+    # A job that ran in a thread has no folder.
+    for entry in sorted(attempt.iterdir()) if attempt.is_dir() else ():
         if entry.name not in aside and not entry.name.startswith((*_LEFT_OUT, ".")):
             _take(entry, new / entry.name)
     spec = read_job_spec(attempt)
