@@ -22,6 +22,7 @@ import pytest
 
 from automl_run.dsl.load import load
 from automl_run.engine.targets.command_line import Filling
+from automl_run.engine.targets.metric_lines import Patterns
 from automl_run.engine.targets.script import report
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -203,6 +204,15 @@ def test_the_page_for_nnunet(tmp_path: Path) -> None:
     subprocess.run(prepare, env={**os.environ, **places}, check=True, capture_output=True)
     run("nnunet.md", folder, 1200, nnUNet_n_proc_DA="0", nnUNet_def_n_proc="1", nnUNet_compile="F")
     assert [job["state"] for job in summary(folder, "nnunet")["jobs"]] == ["done"] * 2
+
+
+@pytest.mark.parametrize("values", ["[np.float32(0.2869), np.float32(0.1995)]", "[0.2869, 0.1995]"])
+def test_the_pattern_for_nnunet(values: str) -> None:
+    """Lines of nnU-Net 2.8, and of older ones."""
+    found = re.search(r'metrics = \{(dice): "([^"]+)"\}', (ROOT / "docs" / "nnunet.md").read_text(encoding="utf-8"))
+    assert found is not None
+    patterns = Patterns({found[1]: found[2]})
+    assert list(patterns.find(f"2026-11-28 01:11:38.099555: Pseudo dice {values}")) == [(1, {"dice": 0.2869})]
 
 
 def dataset(folder: Path) -> None:
