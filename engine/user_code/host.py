@@ -165,7 +165,7 @@ class Host:
                 # What a controller kept of it is this very dict: after a restart it has what was tried, even if it drew at random.
                 values.clear()
                 values.update(call.stored[position])
-            out.append({str(name): _plain(value) for name, value in values.items()})
+            out.append({str(name): _number(value, f"{what}: `{name}`") for name, value in values.items()})
             self._recommended[call.number, position] = recommendation
         return out
 
@@ -226,14 +226,15 @@ class Host:
         self._sock.sendall(m.encode(message))
 
 
-def _plain(value: object) -> object:
-    """numpy's and torch's scalars as Python's; everything that is no number as its text, which no search space takes."""
-    if isinstance(value, bool | int | float):
-        return value
+def _number(value: object, what: str) -> int | float:
+    """numpy's and torch's scalars as Python's. ValueError for what is no number, or one that no message can hold."""
     item = getattr(value, "item", None)
-    if callable(item):
-        value = item()
-    return value if isinstance(value, bool | int | float) else _shown(value)
+    found = item() if callable(item) else value
+    if isinstance(found, bool) or not isinstance(found, int | float):
+        raise ValueError(f"{what} is a number, not {_shown(value)}")
+    if isinstance(found, int) and not -(2**63) <= found < 2**63:
+        raise ValueError(f"{what} is too large a number")
+    return found
 
 
 def _shown(value: object) -> str:

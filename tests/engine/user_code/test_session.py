@@ -172,6 +172,8 @@ GIVES = "def initial_recommendation(self, ctx): return [Recommendation(0, Search
             GIVES.replace("{}", "{'lr.float.$0:x': 9.0, 'net.enum.$1:k': 0}"),
             "mine.Bad.initial_recommendation: recommendation 1 of 1: `lr.float.$0:x` lies from 0 to 1, and is not 9.0",
         ),
+        (GIVES.replace("{}", "{'lr.float.$0:x': 10**30}"), "recommendation 1 of 1: `lr.float.$0:x` is too large a number"),
+        (GIVES.replace("{}", "{'lr.float.$0:x': 'a'}"), "recommendation 1 of 1: `lr.float.$0:x` is a number, not 'a' (str)"),
         (GIVES.replace("{}", "{'lr.float.$0:z': 0.5}"), "has no `lr.float.$0:z`: did you mean `lr.float.$0:x`?"),
     ],
 )
