@@ -6,17 +6,20 @@ had said `use` first. `config = []`: the configuration is all in the file itself
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Container, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
 from . import ast
 from .diagnostics import nearest
+from .ir import Value
 from .source import Span
 
 #: The ids that MONAI's workflow evaluates, by the argument that names another one.
 IDS: Final = {"run_id": "run", "init_id": "initialize", "final_id": "finalize"}
+#: What is run where nothing says what: the specification's id, and the one before it.
+_RUNS: Final = ("run", "training")
 ARGUMENTS: Final = ("config", *IDS)
 _DEFAULTS: Final = ("train.json", "train.yaml", "train.yml")
 _KINDS: Final = (".json", ".yaml", ".yml")
@@ -31,6 +34,14 @@ class NamedBundle:
     folder: str
     span: Span
     configs: tuple[tuple[str, Span], ...] | None
+
+
+def ids_of(args: Mapping[str, Value], config: Container[str]) -> dict[str, str]:
+    """What MONAI's workflow evaluates of a configuration with the ids `config`, by the names of the arguments."""
+    ids = {argument: str(args.get(argument, usual)) for argument, usual in IDS.items()}
+    if "run_id" not in args:
+        ids["run_id"] = next((id for id in _RUNS if id in config), ids["run_id"])
+    return ids
 
 
 def named_bundle(module: ast.Module) -> NamedBundle | None:

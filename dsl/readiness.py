@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from . import ast, ir
-from .bundle_target import IDS
+from .bundle_target import ids_of
 from .diagnostics import Diagnostic
 from .load import Checked
 from .source import Span
@@ -24,7 +24,7 @@ def missing(program: ir.Program) -> dict[str, str]:
         out["the study has no objective"] = _OBJECTIVE
     target = program.study.target
     if target is not None and target.name == "Bundle":
-        id = str(target.args.get("run_id", IDS["run_id"]))
+        id = ids_of(target.args, program.config.entries)["run_id"]
         if id not in program.config.entries:
             out[f"the bundle's configuration has no id `{id}` to run"] = _RUN_ID
     return out

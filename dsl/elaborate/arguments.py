@@ -12,7 +12,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from .. import ast, signatures
-from ..diagnostics import Hints, Severity, nearest
+from ..diagnostics import Hints, Severity, did_you_mean, nearest
 from ..source import Span
 from .expressions import base_value
 from .tree import Binding, Comp, Fault, Leaf, Map, RangeTree, Seq, Slot, Tree
@@ -73,6 +73,10 @@ class Arguments:
             self._unknown(comp)
             return
         for problem in signatures.check_args(comp.cls, comp.args) if self.every else ():
+            if problem.kind == "unknown":  # of a base that no layer above has replaced
+                message = f"`{problem.name}` is not an argument of `{comp.cls}`"
+                help = did_you_mean(problem.name, signatures.arguments(comp.cls) or ())
+                self.report(Fault("AM203", message, comp.args[problem.name].span, label="unknown argument", help=help))
             if problem.kind == "missing" and "ref" not in comp.attrs:
                 message = f"`{comp.cls}` needs its argument `{problem.name}`"
                 self.report(Fault("AM119", message, comp.callee_span, label=f"`{problem.name}` is missing"))

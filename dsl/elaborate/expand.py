@@ -43,6 +43,8 @@ class Expander:
 
     places: Places
     layer: int = 0
+    #: a bundle's layer: an argument that its class does not have is no mistake if a layer above replaces the component
+    is_lenient: bool = False
     depth: int = 0
     stamped: int = 0
     stamping: list[str] = field(default_factory=list)
@@ -190,7 +192,7 @@ class Expander:
                 case ast.Bind():
                     slots = [self._declare(comp.attrs if _is_attr(path) else comp.args, path) for path in arg.targets]
                     for slot, path in zip(slots, arg.targets, strict=True):
-                        if not _is_attr(path) and self.places.has_argument(cls, slot.name) is False:
+                        if not _is_attr(path) and not self.is_lenient and self.places.has_argument(cls, slot.name) is False:
                             raise self.unknown_argument(cls, slot.name, path.span)
                     self._assign(slots, arg, inner)
         return comp

@@ -112,6 +112,7 @@ class _Builder:
                 self.out.automl_configs.add(number)
         for number, layer in enumerate(layers):
             self.expand.layer, self.legacy, self.bundle, self.setting = number, layer.legacy, layer.bundle, layer.setting
+            self.expand.is_lenient = layer.bundle
             # Paths create only where no layer below made a configuration: with a base, an unknown path is a slip.
             self.places.root.open = layer.bundle or not self.places.root.entries
             self._apply(placed[number])

@@ -17,6 +17,8 @@ BUILT_IN = {
     "parameters": "a number",
     "latency_ms": "milliseconds",
 }
+#: What every training of a bundle reports beside its metrics.
+TRAIN_LOSS = "train_loss"
 #: Arguments of MONAI's engines that map the name of a metric to its component, the deciding one first.
 _KEY_METRICS = ("key_val_metric", "key_metric")
 _REFERENCE = re.compile(r"\$?[@%]((?:\w|::|#)+)")

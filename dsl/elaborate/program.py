@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 import msgspec
 
 from .. import ast, ir, signatures
-from ..bundle_target import IDS
+from ..bundle_target import ids_of
 from ..diagnostics import Diagnostic
 from ..digest import digest
 from ..source import NOWHERE, Span
@@ -85,13 +85,15 @@ def elaborate(request: Request) -> Elaborated:
     requires, places = _requires(layered, sites, lowering, request)
     has_base = any(layer.legacy or layer.bundle for layer in request.layers)
     labels = metrics.log_labels(config) if has_base else []
+    if labels and any(layer.bundle for layer in request.layers):
+        labels.append(metrics.TRAIN_LOSS)
     start = next((slot.span for slot in layered.places.root.entries.values()), NOWHERE)
     reader = StudyReader(layered, StudyValues(expressions, request.variables, request.resolve_target), start)
     known = {sites.labelled(param).label for param in sites.params.values()}
     study = reader.read(request.base_target, labels, metrics.key_metric(config), known, request.text_of)
     if study.target is not None and study.target.name == "Bundle" and any(not layer.bundle for layer in request.layers):
-        ids = [str(study.target.args.get(argument, usual)) for argument, usual in IDS.items()]
-        for fault in dangling_ids(layered.places.root, ids):
+        entries = layered.places.root.entries
+        for fault in dangling_ids(layered.places.root, ids_of(study.target.args, entries).values()):
             lowering.report(fault)
     faults = [*lowering.faults, *reader.faults]
     # What stood in a slot with a mistake is missing, and would only be complained about again.

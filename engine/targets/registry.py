@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Final
 
+from automl_run.dsl.bundle_target import IDS
 from automl_run.dsl.diagnostics import did_you_mean
 from automl_run.dsl.ir import Spec, Value
 from automl_run.errors import InputError
@@ -14,8 +15,6 @@ from .base import Target
 from .script_arguments import script_arguments
 
 NAMES: Final = ("Mmar", "Bundle", "Python", "Command")
-#: Arguments of a bundle that name what is evaluated of it, and `Ids`' words for them.
-_IDS: Final = {"run_id": "run", "init_id": "initialize", "final_id": "finalize"}
 
 
 def make_target(spec: Spec, base_dir: Path, variables: Mapping[str, Value]) -> Target:
@@ -27,10 +26,9 @@ def make_target(spec: Spec, base_dir: Path, variables: Mapping[str, Value]) -> T
             return MmarTarget(_argument(spec, "path", '"spleen_mmar"'), base_dir, variables)
         case "Bundle":
             from .bundle import BundleTarget
-            from .bundle.layout import Ids
 
-            ids = {key: str(spec.args[word]) for word, key in _IDS.items() if word in spec.args}
-            return BundleTarget(_argument(spec, "path", '"spleen_ct_segmentation"', tuple(_IDS)), base_dir, Ids(**ids))
+            ids = {name: value for name, value in spec.args.items() if name in IDS}
+            return BundleTarget(_argument(spec, "path", '"spleen_ct_segmentation"', tuple(IDS)), base_dir, ids)
         case "Python":
             from .python_function import PythonTarget
 

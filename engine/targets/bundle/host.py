@@ -6,6 +6,7 @@ What is changed is written into the job's own configuration, so that MONAI alone
 from __future__ import annotations
 
 import copy
+import importlib.util
 import re
 from pathlib import Path
 from typing import Final
@@ -16,6 +17,13 @@ from .layout import FOLD, FOLDS, Ids, dicts, short
 
 _SEEDS = re.compile(r"\bset_determinism\(")
 _LITERAL_SEED = re.compile(r"\bset_determinism\(\s*(?:seed\s*=\s*)?(\d+)")
+
+
+def fitted(config: dict[str, Value], root: Path, has_gpu: bool) -> tuple[dict[str, Value], list[str]]:
+    """The configuration of a bundle at `root` as it can be run here, and the ids of handlers that are silent."""
+    config = rooted(config if has_gpu else without_gpu(config), root)
+    absent = [prefix for package, prefix in LOGGERS.items() if importlib.util.find_spec(package) is None]
+    return without_handlers(config, tuple(absent))
 
 
 def own_seed(config: dict[str, Value], ids: Ids) -> int:
@@ -116,41 +124,25 @@ def _on_cpu(value: Value) -> Value:
 LOGGERS: Final = {"tensorboard": "TensorBoard", "mlflow": "MLFlow", "clearml": "ClearML"}
 
 
+#: A handler that attaches nothing: lists keep their length, which configurations count on, and references their meaning.
+_SILENT: Final[dict[str, Value]] = {"_target_": "StatsHandler", "iteration_log": False, "epoch_log": False}
+
+
 def without_handlers(config: dict[str, Value], prefixes: tuple[str, ...]) -> tuple[dict[str, Value], list[str]]:
-    """With the handlers disabled whose class is called so, and out of the lists that name them; their ids."""
-    config = copy.deepcopy(config)
-    left_out: list[str] = []
-    if prefixes:
-        _disable(config, "", prefixes, left_out)
-        references = {f"@{id}" for id in left_out} | {f"@{id.replace('::', '#')}" for id in left_out}
-        config = {key: _without(value, references) for key, value in config.items()}
-    return config, left_out
+    """With silent handlers in place of those whose class is called so, and their ids."""
+    replaced: list[str] = []
+    return {key: _silenced(value, key, prefixes, replaced) for key, value in config.items()}, replaced
 
 
-def _disable(value: Value, id: str, prefixes: tuple[str, ...], left_out: list[str]) -> None:
-    for key, child in _children(value):
-        place = f"{id}::{key}" if id else key
-        if isinstance(child, dict) and short(child.get("_target_")).startswith(prefixes):
-            child["_disabled_"] = True
-            left_out.append(place)
-        _disable(child, place, prefixes, left_out)
-
-
-def _children(value: Value) -> list[tuple[str, Value]]:
+def _silenced(value: Value, id: str, prefixes: tuple[str, ...], replaced: list[str]) -> Value:
     match value:
+        case dict() if prefixes and short(value.get("_target_")).startswith(prefixes):
+            replaced.append(id)
+            kept = {key: value[key] for key in ("_disabled_",) if key in value}
+            return {**_SILENT, **kept}
         case dict():
-            return list(value.items())
+            return {key: _silenced(child, f"{id}#{key}", prefixes, replaced) for key, child in value.items()}
         case list():
-            return [(str(index), child) for index, child in enumerate(value)]
-        case _:
-            return []
-
-
-def _without(value: Value, references: set[str]) -> Value:
-    match value:
-        case dict():
-            return {key: _without(child, references) for key, child in value.items()}
-        case list():
-            return [_without(child, references) for child in value if not isinstance(child, str) or child not in references]
+            return [_silenced(child, f"{id}#{index}", prefixes, replaced) for index, child in enumerate(value)]
         case _:
             return value

@@ -214,9 +214,7 @@ def main() -> int:
     answers = sys.stdout
     question = json.load(sys.stdin)
     root = Path(question["root"])
-    config = host.rooted(question["config"], root)
-    if not torch.cuda.is_available():
-        config = host.without_gpu(config)
+    config, _ = host.fitted(question["config"], root, torch.cuda.is_available())
     with contextlib.redirect_stdout(sys.stderr), tempfile.TemporaryDirectory() as place:
         folder.make(root, Path(place), config)
         os.chdir(place)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping
 from pathlib import Path
 
+from automl_run.dsl.bundle_target import ids_of
 from automl_run.dsl.bundle_writer import to_monai
 from automl_run.dsl.diagnostics import did_you_mean
 from automl_run.dsl.evaluate import Resolved
@@ -12,22 +13,22 @@ from automl_run.dsl.ir import Value
 from automl_run.engine.targets.base import Job, Result
 from automl_run.errors import InputError
 
-from .layout import FOLD, FOLDS, Ids
+from .layout import FOLD, FOLDS, Ids, texts
 
 #: Where a bundle's root is, seen from a job's folder: it is one itself.
 _HERE = "."
-#: What workflows of training are called, in the order of how old the habit is.
-_RUN_IDS = ("run", "training", "train")
+#: What expressions of a configuration for several GPUs call.
+_DISTRIBUTED = ("init_process_group", "dist.get_rank", "distributed.get_rank")
 
 
 class BundleTarget:
-    """`path`: the bundle's root, relative to `base_dir`. `ids`: what is evaluated, as `monai.bundle run` takes it."""
+    """`path`: the bundle's root, relative to `base_dir`. `ids`: `run_id` and its kin, those that are not the usual ones."""
 
     config_name = "train.json"
 
-    def __init__(self, path: str, base_dir: Path, ids: Ids | None = None) -> None:
+    def __init__(self, path: str, base_dir: Path, ids: Mapping[str, Value] | None = None) -> None:
         self.root = (base_dir / Path(path).expanduser()).resolve()
-        self.ids = ids or Ids()
+        self._ids = dict(ids or {})
 
     def check(self) -> None:
         """InputError when there is no such folder."""
@@ -41,23 +42,23 @@ class BundleTarget:
         except KeyError as error:
             known = "`@disabled`, `@requires`, `@mode` and `@desc`"
             raise InputError(f"Bundle: a component has the attribute `@{error.args[0]}`; MONAI knows {known}") from None
-        if self.ids.run not in rendered:
-            raise InputError(f"Bundle: {self._nothing_to_run(rendered)}")
+        run = self.ids(rendered).run
+        if run not in rendered:
+            help = did_you_mean(run, rendered) or f'name the one there is: `Bundle("{self.root.name}", run_id = "...")`'
+            raise InputError(f"Bundle: this configuration has nothing to run: there is no id `{run}`; {help}")
         return {**rendered, "bundle_root": _HERE}
 
-    def _nothing_to_run(self, config: dict[str, Value]) -> str:
-        there = next((id for id in _RUN_IDS if id in config), None)
-        if there is not None:
-            help = f'write `Bundle("{self.root.name}", run_id = "{there}")`'
-        else:
-            help = did_you_mean(self.ids.run, config) or "it is what `python -m monai.bundle run` evaluates"
-        return f"this configuration has nothing to run: there is no id `{self.ids.run}`; {help}"
+    def ids(self, config: Mapping[str, Value]) -> Ids:
+        """What is evaluated of this rendered configuration."""
+        found = ids_of(self._ids, config)
+        return Ids(found["run_id"], found["init_id"], found["final_id"])
 
     def inspect(self, config: Mapping[str, Value], metrics: Collection[str], *, folds: bool = False) -> None:
         """InputError for classes, data and metrics that are not there or do not fit. A process of its own asks MONAI: seconds."""
         from .inspection import inspect
 
-        inspect(self.root, config, (self.ids.initialize, self.ids.run, self.ids.finalize), metrics)
+        ids = self.ids(config)
+        inspect(self.root, config, (ids.initialize, ids.run, ids.finalize), metrics)
 
     def check_folds(self, config: Mapping[str, Value], count: int) -> None:
         """InputError for a configuration that has no id that says which fold is validated on."""
@@ -67,7 +68,11 @@ class BundleTarget:
                 f"it becomes 0 to {count - 1}, and an id `{FOLDS}`, where there is one, {count}"
             )
 
+    def ranks(self, config: Mapping[str, Value], gpus: int) -> int:
+        """One a GPU for a configuration that trains so itself, as the zoo's `multi_gpu_train.json` over `train.json` does."""
+        return gpus if any(word in text for text in texts(dict(config)) for word in _DISTRIBUTED) else 1
+
     def run(self, job: Job) -> Result:
         from .train import train
 
-        return train(job, self.root, self.ids)
+        return train(job, self.root, self.ids(job.config))

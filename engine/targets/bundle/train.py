@@ -6,11 +6,12 @@
 from __future__ import annotations
 
 import contextlib
-import importlib.util
+import importlib
 import json
 import logging
 import os
 import sys
+import time
 from pathlib import Path
 from typing import Any
 
@@ -33,6 +34,7 @@ _log = logging.getLogger("automl_run.bundle")
 #: The name of a job's configuration, in its `configs/`.
 CONFIG: str = "train.json"
 #: One process that trains alone, as torch's launcher would set it: configurations for several GPUs read it.
+_POLL_S = 0.1
 _ALONE = {"RANK": "0", "LOCAL_RANK": "0", "WORLD_SIZE": "1", "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": "0"}
 
 
@@ -44,7 +46,8 @@ def train(job: Job, root: Path, ids: Ids) -> Result:
         _use_threads(job.threads)
     for name, value in _ALONE.items():
         os.environ.setdefault(name, value)
-    file = prepare(job, root, ids, has_gpu)
+    file = prepare(job, root, ids, has_gpu) if job.rank == 0 else _wait(job)
+    enter(job)
     workflow = ConfigWorkflow(
         config_file=str(file),
         meta_file=str(file.parent / METADATA) if (file.parent / METADATA).is_file() else None,
@@ -63,17 +66,13 @@ def train(job: Job, root: Path, ids: Ids) -> Result:
 
 def prepare(job: Job, root: Path, ids: Ids, has_gpu: bool) -> Path:
     """Makes the job's folder the bundle that it trains, and the working directory; its configuration's file."""
-    config = host.rooted(job.config if has_gpu else host.without_gpu(job.config), root)
+    config, left_out = host.fitted(job.config, root, has_gpu)
     if job.fold is not None:
         config = host.folded(config, job.fold.number, job.fold.count)
-    absent = [package for package in host.LOGGERS if importlib.util.find_spec(package) is None]
-    config, left_out = host.without_handlers(config, tuple(host.LOGGERS[package] for package in absent))
     for id in left_out:
-        _log.info("%s: left out, because what it logs to is not installed", id)
+        _log.info("%s: silent, because what it logs to is not installed", id)
     folder.make(root, job.dir, config)
-    os.chdir(job.dir)
-    sys.path.insert(0, str(job.dir))
-    importlib.invalidate_caches()
+    enter(job)
     config, written = outputs.settle(config, job.dir)
     folder.unlink(job.dir, written)
     config = host.seeded(config, ids, _mixed(host.own_seed(config, ids), job.seed))
@@ -85,6 +84,21 @@ def prepare(job: Job, root: Path, ids: Ids, has_gpu: bool) -> Path:
     there = {name: (configs / name).is_file() for name in (METADATA, LOGGING)}
     write_whole(job.dir / COMMAND, (command(CONFIG, ids, there) + "\n").encode())
     return configs / CONFIG
+
+
+def enter(job: Job) -> None:
+    """The job's folder is where relative paths begin and code is imported from, as `monai.bundle run` has it."""
+    os.chdir(job.dir)
+    if sys.path[:1] != [str(job.dir)]:
+        sys.path.insert(0, str(job.dir))
+        importlib.invalidate_caches()
+
+
+def _wait(job: Job) -> Path:
+    """For the first rank's `prepare`, which writes the command last."""
+    while not (job.dir / COMMAND).is_file():
+        time.sleep(_POLL_S)
+    return job.dir / CONFIGS / CONFIG
 
 
 def _gather(job_dir: Path, configs: Path) -> None:

@@ -10,7 +10,8 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from ignite.engine import Events
+from ignite.engine import Engine, Events
+from ignite.metrics import Metric
 from monai.engines import Evaluator
 from monai.handlers import ValidationHandler
 
@@ -21,6 +22,9 @@ from automl_run.errors import JobError
 
 from .layout import MODELS
 
+#: What has a state that is not to be kept: the network's is, engines go on by their epochs, a metric begins anew with each of them,
+#: and asks all ranks for its own.
+_OWN_STATE = (torch.nn.Module, Engine, Metric)
 #: What MONAI's trainers call the network that they are for.
 _NETWORKS = ("network", "g_network")
 
@@ -51,14 +55,14 @@ class Watch:
         network = network_of(trainer)
         assert network is not None
         made = self._made()
-        parts = {id: part for id, part in made.items() if not isinstance(part, (torch.nn.Module, Session))}
+        parts = {id: part for id, part in made.items() if not isinstance(part, _OWN_STATE)}
         return Session(
             self.job,
             trainer,
             self._evaluator(made),
             network,
             parts={**parts, "optimizer": trainer.optimizer} if hasattr(trainer, "optimizer") else parts,
-            handlers=[part for part in made.values() if hasattr(part, "attach")],
+            handlers=[part for part in parts.values() if hasattr(part, "attach")],
             weights=self._weights,
             is_bare=True,
         )

@@ -19,7 +19,6 @@ from tiny_training import Recorder
 
 from automl_run.engine.targets.base import Job
 from automl_run.engine.targets.bundle import BundleTarget
-from automl_run.engine.targets.bundle.layout import Ids
 from automl_run.errors import JobError
 
 pytestmark = pytest.mark.skipif(torch.cuda.is_available(), reason="these say what happens on a host without a GPU")
@@ -46,7 +45,7 @@ def _own_process(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 def run(root: Path, folder: Path, config: dict[str, Any], seed: int = 1, report: Recorder | None = None, **job: Any) -> Recorder:
     (folder / "config").mkdir(parents=True)
     report = report or Recorder(folder)
-    target = BundleTarget(str(root), root, Ids(**job.pop("ids", {})))
+    target = BundleTarget(str(root), root, job.pop("ids", {}))
     rendered = target.render(config)
     target.run(Job("W1_1_J1", folder, rendered, {}, seed, 1, (), job.pop("objectives", ("val_mean_dice",)), report, **job))
     return report
@@ -112,9 +111,11 @@ def test_it_stops_when_it_is_told_and_goes_on_from_there(tmp_path: Path) -> None
 def test_another_id_is_run(tmp_path: Path) -> None:
     root = tiny_bundle.make(tmp_path / "bundle")
     config = tiny_bundle.config()
-    config["training"] = config.pop("run")
-    assert run(root, tmp_path / "job", config, ids={"run": "training"}).seen
+    config["training"] = config.pop("run")  # what the specification called it before
+    assert run(root, tmp_path / "job", config).seen
     assert "--run_id training" in (tmp_path / "job" / "command.txt").read_text()
+    config["mine"] = config["training"]
+    assert run(root, tmp_path / "other", config, ids={"run_id": "mine"}).seen
 
 
 def test_an_evaluation_alone(tmp_path: Path) -> None:
