@@ -28,7 +28,8 @@ def tables() -> str:
             "\nArguments of classes that are still there:\n",
             *_table(("of", "old", "today"), [_argument(*row) for row in OLD_ARGUMENTS]),
             f"\nFunctions in `#expressions`: {moved}.",
-            "\nNothing stands for these; a run refuses them, and says what to do:\n",
+            "\nNothing stands for these by themselves. A config of 3.x is translated with its pipelines, metrics and policies;",
+            "in one of 4.x a run refuses them, and says what to do:\n",
             *_table(("old", "instead"), [(f"`{name}`", help) for name, help in WITHOUT_SUCCESSOR.items()]),
             "",
         ]

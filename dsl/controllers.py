@@ -47,6 +47,7 @@ HANDLERS: Mapping[str, tuple[str, ...]] = {
     "MMARHandler": ("num_mmars_to_keep", "stop_threshold", "train_config_file", "work_dir", "key_mmar_content_only"),
     "StatsHandler": (),
     "MMARStatsHandler": (),
+    "MMARTensorboardHandler": (),
 }
 EXECUTORS: Mapping[str, tuple[str, ...]] = {"MMARExecutor": ("msg_destination", "remove_search_augs")}
 #: Where MMARExecutor's jobs print to; the file is always there.

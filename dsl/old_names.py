@@ -96,6 +96,15 @@ _OF_CLARA_3: Final = (
         {"num_input_channels": "in_channels", "data_format": None, "reg_weight": None, "use_batch_norm": None},
         note="MONAI's `SegResNet` with Clara's arguments and final activation; `blocks_down = \"1,2,2,4\"` is a list",
     ),
+    OldClass(
+        "Unet",
+        "Clara 3.x",
+        f"{_OWN}.Unet",
+        "num_classes!:i nf_enc nf_dec in_channels:i num_input_channels:i dropout_prob:fn final_activation:ns use_group_norm:b "
+        "use_batch_norm:b data_format:s",
+        {"num_input_channels": "in_channels", "nf_dec": None, "data_format": None, "use_batch_norm": None},
+        note="MONAI's `UNet` with the `channels` of `nf_enc` and Clara's final activation",
+    ),
     _transform(
         "LoadNifti",
         "LoadImaged",
@@ -244,11 +253,11 @@ _OF_CLARA_3: Final = (
     OldClass(
         "Focal",
         "Clara 3.x",
-        "monai.losses.FocalLoss",
+        "automl_run.engine.targets.mmar.losses.Focal",
         "skip_background:b is_onehot_targets:b gamma:f alpha:f data_format:s",
         {"skip_background": "include_background", "is_onehot_targets": "to_onehot_y", "data_format": None},
         {"to_onehot_y": True},
-        "the two switches mean the opposite",
+        "MONAI's `FocalLoss` of probabilities; the two switches mean the opposite",
     ),
     OldClass("CrossEntropy", "Clara 3.x", "torch.nn.CrossEntropyLoss", "data_format:s", {"data_format": None}),
     OldClass("BinaryClassificationLoss", "Clara 3.x", "torch.nn.BCEWithLogitsLoss", "", {}),
@@ -352,6 +361,13 @@ WITHOUT_SUCCESSOR: Final[Mapping[str, str]] = {
     "SegmentationSaver": "use `SaveImaged` in `validate.post_transforms`",
     "TransformInverter": "use `Invertd` in `validate.post_transforms`",
 }
+
+#: Parts of a config of Clara 3.x, which is translated as a whole.
+OF_CLASSIC_CONFIGS: Final = frozenset(
+    name
+    for name in WITHOUT_SUCCESSOR
+    if name.startswith(("Compute", "Reduce", "Segmentation")) or name in ("DiceMaskedOutput", "NegLoss", "MergeBatchDims")
+) - {"SegmentationSaver"}
 
 #: Arguments that older files give and today's classes do not have: (classes, old name, today's name or None when it does nothing).
 #: "*" stands for every class that has today's name.

@@ -16,7 +16,7 @@ from importlib.resources import files
 from typing import Literal
 
 from .diagnostics import nearest
-from .old_names import OLD_ARGUMENTS, OLD_CLASSES, OldClass
+from .old_names import OF_CLASSIC_CONFIGS, OLD_ARGUMENTS, OLD_CLASSES, OldClass
 
 Kind = Literal["bool", "int", "float", "str", "None", "other"]
 
@@ -152,7 +152,7 @@ def is_qualified(cls: str) -> bool:
 
 def is_known(cls: str) -> bool:
     """Whether `cls` is a class of the table, one that the training translates, or a part of the engine."""
-    return bool(signatures(cls)) or cls in ENGINE_CLASSES
+    return bool(signatures(cls)) or cls in ENGINE_CLASSES or cls in OF_CLASSIC_CONFIGS
 
 
 def library_versions() -> dict[str, str]:

@@ -72,7 +72,7 @@ def test_old_arguments_have_an_heir_or_none() -> None:
 
 def test_without_successor_is_without_successor() -> None:
     for name, help in WITHOUT_SUCCESSOR.items():
-        assert not signatures.is_known(name)
+        assert not signatures.signatures(name)
         assert help.startswith(("use ", "delete it"))
 
 

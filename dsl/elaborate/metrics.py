@@ -33,7 +33,7 @@ def log_labels(node: ir.ConfigNode) -> list[str]:
     def visit(node: ir.ConfigNode) -> None:
         match node:
             case ir.Component(_, args, attrs):
-                label = _text(attrs.get("log_label"))
+                label = _label(node)
                 if label is not None:
                     out.append(label)
                 for name in _METRIC_MAPS:
@@ -70,7 +70,7 @@ def key_metric(config: ir.MapNode) -> str | None:
     if isinstance(key, ir.ListNode):
         key = next(filter(_is_key, key.items), key.items[0] if key.items else None)
     if isinstance(key, ir.Component):
-        return _text(key.attrs.get("log_label"))
+        return _label(key)
     for name in _KEY_METRICS:
         for found in _named(config, name):
             keys = _keys(_followed(config, found))
@@ -79,9 +79,15 @@ def key_metric(config: ir.MapNode) -> str | None:
     return None
 
 
+def _label(node: ir.Component) -> str | None:
+    """The `log_label`; of the metrics of Clara 3.x, which are of classes `Compute...`, their argument `name`."""
+    return _text(node.attrs.get("log_label")) or (_text(node.args.get("name")) if node.cls.startswith("Compute") else None)
+
+
 def _is_key(node: ir.ConfigNode) -> bool:
-    """Clara 4.0's `"is_key_metric": true` in a list of metrics."""
-    return isinstance(node, ir.Component) and node.attrs.get("is_key_metric") == ir.Const(True)
+    """Whether a metric of a list is the one: Clara 4.0 says so beside its arguments, 3.x among them."""
+    true = ir.Const(True)
+    return isinstance(node, ir.Component) and true in (node.attrs.get("is_key_metric"), node.args.get("is_key_metric"))
 
 
 def _followed(config: ir.MapNode, node: ir.ConfigNode) -> ir.ConfigNode | None:

@@ -62,6 +62,10 @@ def cause_of_text(text: str) -> Cause:
 def cause_of_exception(error: BaseException) -> tuple[Cause, str]:
     """The cause and one line for people; what it was raised from is looked at, too."""
     message = describe(error)
+    # MONAI says only which transform failed; why stands in what it was raised from.
+    if error.__cause__ is not None and not isinstance(error, AutoMLError):
+        *_, first = _causes(error)
+        message = f"{message}: {describe(first)}"[:_MESSAGE_LIMIT]
     for link in _chain(error):
         if isinstance(link, JobError):
             return (link.cause if link.cause in CAUSES else "user_error"), message  # type: ignore[return-value]
@@ -91,6 +95,14 @@ def describe(error: BaseException) -> str:
 
 def _escaped(char: str) -> str:
     return char.encode("unicode_escape").decode("ascii")
+
+
+def _causes(error: BaseException) -> Iterator[BaseException]:
+    """What `error` was raised from, and what that was."""
+    seen = {id(error)}
+    while (cause := error.__cause__) is not None and id(cause) not in seen:
+        seen.add(id(cause))
+        yield (error := cause)
 
 
 def _chain(error: BaseException) -> Iterator[BaseException]:

@@ -339,3 +339,14 @@ def test_the_cause_of_a_status() -> None:
 def test_the_message_of_an_exception_is_printable() -> None:
     assert describe(ValueError("\udcff \x1b[31m né")) == "ValueError: \\udcff \\x1b[31m né"
     assert describe(SystemExit("bad\x00luck")) == "bad\\x00luck"
+
+
+def test_a_failure_is_told_with_what_it_was_raised_from() -> None:
+    try:
+        try:
+            raise ValueError("the crop is larger than the image")
+        except ValueError as error:
+            raise RuntimeError("applying transform <Crop>") from error
+    except RuntimeError as error:
+        told = cause_of_exception(error)
+    assert told == ("user_error", "RuntimeError: applying transform <Crop>: ValueError: the crop is larger than the image")

@@ -84,7 +84,7 @@ class Checks:
         known = frozenset(classes())
         told: set[str] = set()
         for section in SECTIONS:
-            for config in (self.config, self.places.data(self.file)):
+            for config in (self.config, wired(self.places.data(self.file))):
                 node = config.get(section)
                 for key, value in node.items() if isinstance(node, dict) else ():
                     for part in components(value, key, f"{section}.{key}"):

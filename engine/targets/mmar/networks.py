@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, Final
 
 import torch
-from monai.networks.nets import AHNet, SegResNet
+from monai.networks.nets import AHNet, SegResNet, UNet
 
 from automl_run.dsl.ir import Value
 from automl_run.errors import JobError
@@ -124,8 +124,38 @@ class SegResnet(SegResNet):  # type: ignore[misc]  # MONAI is untyped
         return _activated(super().forward(x), self.activation)
 
 
+class Unet(UNet):  # type: ignore[misc]  # MONAI is untyped
+    """Clara 3.x's U-Net as MONAI's `UNet`: `nf_enc` are its channels, of which each level halves the resolution."""
+
+    def __init__(
+        self,
+        num_classes: int,
+        nf_enc: str | Sequence[int] = (32, 64, 64, 64),
+        in_channels: int = 1,
+        dropout_prob: float | None = None,
+        final_activation: str | None = "softmax",
+        use_group_norm: bool = False,
+    ) -> None:
+        channels = _counts(nf_enc)
+        activation = _activation(final_activation)
+        super().__init__(
+            spatial_dims=3,
+            in_channels=in_channels,
+            out_channels=num_classes,
+            channels=channels,
+            strides=(2,) * (len(channels) - 1),
+            norm=("GROUP", {"num_groups": math.gcd(_GROUPS, *channels), "affine": True}) if use_group_norm else "BATCH",
+            dropout=dropout_prob or 0.0,
+        )
+        self.activation = activation
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        """(B, C, D, H, W) -> class probabilities, or raw values where `final_activation` is none."""
+        return _activated(super().forward(x), self.activation)
+
+
 #: Networks that apply an activation of their own, and the one they apply where nothing is said.
-WITH_ACTIVATION: Final = {f"{__name__}.{network.__name__}": "softmax" for network in (SegAhnet, SegResnet)}
+WITH_ACTIVATION: Final = {f"{__name__}.{network.__name__}": "softmax" for network in (SegAhnet, SegResnet, Unet)}
 
 
 def _activation(named: str | None) -> str:

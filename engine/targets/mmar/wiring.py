@@ -2,7 +2,8 @@
 
     {"name": "Adam", "args": {"lr": 1e-4}}  ->  {"name": "Adam", "args": {"params": "#@model.parameters()", "lr": 1e-4}}
 
-A config of 4.1 comes out as it went in: only what is not given is added, and an engine is wired only where it has no network.
+A config of Clara 3.x is brought into that form first. A config of 4.1 comes out as it went in: only what is not given is added,
+and an engine is wired only where it has no network.
 """
 
 from __future__ import annotations
@@ -12,6 +13,8 @@ from functools import partial
 from typing import Final
 
 from automl_run.dsl.ir import Value
+
+from .classic import is_classic, modern
 
 Node = dict[str, Value]
 Config = Mapping[str, Value]
@@ -57,6 +60,7 @@ _MODEL: Final = "model"
 
 def wired(config: Config) -> Node:
     """`config` with every reference that a part needs and does not give. Pure: nothing of `config` is changed."""
+    config = modern(config) if is_classic(config) else config
     out = dict(config)
     train = config.get("train")
     for name in _SECTIONS:
