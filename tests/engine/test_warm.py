@@ -31,6 +31,7 @@ WARM = "numpy" in sys.modules
 import numpy
 
 def look(params, report):
+    assert "GLIBC_TUNABLES" not in os.environ, "the server's large pages are not for what its jobs start"
     with open(os.environ["AUTOML_JOB_DIR"] + "/seen.txt", "w") as file:
         print(WARM, os.getppid(), numpy.random.rand(), random.random(), os.environ["OMP_NUM_THREADS"], file=file)
         print(sorted(os.listdir("/proc/self/fd")), len(os.listdir("/proc/self/task")), file=file)
