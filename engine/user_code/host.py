@@ -20,7 +20,7 @@ from automl_run.engine.agent.processes import die_with_parent
 from automl_run.errors import InputError
 
 from . import messages as m
-from .loading import extend_path, make, said
+from .loading import clean, extend_path, make, said
 from .provide import provide
 
 #: Makes the host write to its log where it is.
@@ -52,10 +52,10 @@ class Host:
                 recommended = self._deal_with(message)
                 context = self._context
                 for text in context.take_faults() if context is not None else ():
-                    self._say(m.Told(text))
+                    self._say(m.Told(clean(text)))
                 sys.stdout.flush()
                 stop = context.get_stop_message() if context is not None else None
-                self._say(m.Done(recommended, stop))
+                self._say(m.Done(recommended, None if stop is None else clean(stop)))
             data = self._sock.recv(_CHUNK)
             if not data:
                 return
@@ -234,11 +234,12 @@ def _number(value: object, what: str) -> int | float:
         raise ValueError(f"{what} is a number, not {_shown(value)}")
     if isinstance(found, int) and not -(2**63) <= found < 2**63:
         raise ValueError(f"{what} is too large a number")
-    return found
+    # Subclasses too: what is sent is plain.
+    return int(found) if isinstance(found, int) else float(found)
 
 
 def _shown(value: object) -> str:
-    return f"{value!r:.80} ({type(value).__name__})"
+    return clean(f"{value!r:.80} ({type(value).__name__})")
 
 
 def main() -> None:

@@ -121,7 +121,12 @@ def said(error: BaseException) -> str:
     frames = [frame for frame in traceback.extract_tb(error.__traceback__) if not _is_ours(frame.filename)]
     place = f" ({frames[-1].filename}:{frames[-1].lineno})" if frames else ""
     text = str(error).strip().partition("\n")[0]
-    return f"{type(error).__name__}{': ' + text if text else ''}{place}"
+    return clean(f"{type(error).__name__}{': ' + text if text else ''}{place}")
+
+
+def clean(text: str) -> str:
+    """What any encoding can take: user code may say anything."""
+    return text.encode("utf-8", "backslashreplace").decode()
 
 
 def _is_ours(file: str) -> bool:

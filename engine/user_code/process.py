@@ -12,7 +12,7 @@ import sys
 from collections import deque
 from collections.abc import Iterator
 from pathlib import Path
-from typing import IO
+from typing import IO, Final
 
 from . import messages as m
 from .host import DUMP_SIGNAL
@@ -20,6 +20,10 @@ from .host import DUMP_SIGNAL
 _CHUNK = 1 << 16
 #: Between the end of a process's socket and its own.
 _LAST_BREATH_S = 2.0
+
+
+#: How a process ended that was killed from outside.
+KILLED: Final = "signal SIGKILL"
 
 
 class HostProcess:

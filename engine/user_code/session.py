@@ -27,7 +27,7 @@ from .feed import Feed
 from .loading import check, code_folders, own
 from .locators import Locators
 from .own_controller import OwnController
-from .process import HostProcess
+from .process import KILLED, HostProcess
 
 LOG: Final = "user_code.log"
 #: One call may take this long where the study says no `stall_time`; importing and making everything may, too.
@@ -287,15 +287,18 @@ class UserCode:
         self._watch(host, None)
         self._host = None
         how = host.kill()
-        if why == "ended":
-            why = f"took the process of user code down ({how})"
-        if doing is None:
+        if doing is None or (why == "ended" and how == KILLED):
+            # Nobody does that to himself: an operator did, or the kernel, short of memory.
             self._restarts -= 1
             if self._restarts < 0:
                 self._give_up(f"the process of user code ended again and again ({how})")
                 return
             self._warn(f"the process of user code ended ({how}), and is started again")
-        elif doing.handler is not None:
+            self._start_again(unanswered)
+            return
+        if why == "ended":
+            why = f"took the process of user code down ({how})"
+        if doing.handler is not None:
             self._leave_out(doing.handler, f"{doing.what} {why}")
         else:
             self._lose_controller(f"{doing.what} {why}")

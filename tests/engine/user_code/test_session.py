@@ -355,3 +355,44 @@ class Unseeded(Draws):
     assert len(tried) == 5
     assert table(resumed)[:4] == table(first)
     assert (resumed.folder / LOG).read_text().rstrip().splitlines()[-1] == f"LOG {tried}"
+
+
+def test_numbers_of_numpy_and_words_of_any_kind(tmp_path: Path) -> None:
+    more = """
+import numpy
+
+class Numbers(Draws):
+    def draw(self):
+        made = super().draw()
+        values = made.result.values
+        for name, value in values.items():
+            values[name] = numpy.float64(value) if isinstance(value, float) else numpy.int64(value)
+        return made
+    def refine_recommendation(self, outcome, ctx):
+        ctx.exception_occurred(self, "odd \\udcff")
+        raise ValueError("no \\udcff")
+"""
+    recorder = Recorder()
+    result = run_study(own_program(tmp_path, "mine.Numbers", more, workers=(ir.Worker(),)), options(), recorder)
+    assert "mine.Numbers.refine_recommendation failed: ValueError: no \\udcff" in result.summary["reason"]
+    assert "Numbers: odd \\udcff" in recorder.warnings
+
+
+def test_a_process_that_is_killed_from_outside_is_made_again(tmp_path: Path) -> None:
+    def kills(assign: wire.Assign, report: Report) -> dict[str, float]:
+        if assign.job.endswith("_J3"):
+            for child in psutil.Process().children():
+                if "automl_run.engine.user_code.host" in child.cmdline():
+                    child.kill()
+        return x_plus_k(assign, report)
+
+    recorder = Recorder()
+    program = own_program(tmp_path, DRAWS, handlers=(ir.Spec("mine.Log"),), workers=(ir.Worker(),))
+    wanted = RunOptions(run_id="a", launcher=lambda folder: ThreadLauncher(folder, kills))
+    result = run_study(program, wanted, recorder)
+    direct = run_study(own_program(tmp_path, DRAWS, workers=(ir.Worker(),)), options("b"))
+    assert table(result) == table(direct)
+    assert result.summary["reason"] == "Draws: 5 rounds"
+    said = "the process of user code ended (signal SIGKILL), and is started again"
+    assert [text for text in recorder.warnings if "best/" not in text] == [said]
+    assert heard(tmp_path).count("log startup") == 2
