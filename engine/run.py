@@ -48,6 +48,7 @@ from .targets.measured import reported_metrics
 from .targets.own_executor import Executors, own_executors
 from .trace import Trace
 from .user_code.own_controller import OwnController
+from .user_code.own_space import with_own_space
 from .user_code.session import UserCode, hosted
 from .wire.server import private_folder
 
@@ -92,7 +93,9 @@ def run_study(program: Program, options: RunOptions, observer: Observer = silent
     if refused:
         raise InputError("; ".join(str(found) for found in refused))
     program = msgspec.structs.replace(program, base_dir=str(Path(program.base_dir).resolve()))
+    run_folder.refuse_used(options.out or run_folder.default_out(program), options.run_id)
     target = _target(program)
+    program = with_own_space(program, options.allow_modules)
     executors = own_executors(program, options.allow_modules)
     with hosted(program, options.allow_modules) as code:
         return _run_new(program, options, observer, target, code, executors)
@@ -108,7 +111,6 @@ def _run_new(
 ) -> RunResult:
     controller = _controller(program, code)
     out = options.out or run_folder.default_out(program)
-    run_folder.refuse_used(out, options.run_id)
     specs, warnings = settle_workers(options.workers or program.study.workers)
     folder, run_id = run_folder.create(out, options.run_id, program.study.name or _stem(program))
     try:

@@ -16,10 +16,11 @@ import msgspec
 from automl_run.dsl.evaluate import Resolved
 from automl_run.dsl.ir import Point, Program, Spec, Value
 from automl_run.engine.agent.report import ChannelReport
-from automl_run.engine.user_code.loading import check, code_folders, extend_path, make, own, said
+from automl_run.engine.user_code.loading import check, code_folders, extend_path, make, own, said, shown
 from automl_run.engine.user_code.locators import Locators
 from automl_run.engine.user_code.messages import Part, Range
 from automl_run.engine.user_code.provide import provide
+from automl_run.engine.user_code.space_objects import space_of
 from automl_run.errors import InputError, JobError
 
 from .base import Job, Result
@@ -67,11 +68,7 @@ class ExecutorTarget:
         executor = make(told.executor, "executor", ("execute",))
         defs = importlib.import_module("automl.defs")
         key, context = defs.ContextKey, defs.Context()
-        targets = {
-            name: [defs.FloatRange(found.lo, found.hi)] if isinstance(found, Range) else found
-            for name, found in told.choices.items()
-        }
-        space = defs.SearchSpace(targets)
+        space = space_of(defs, told.choices)
         recommendation = defs.Recommendation(told.index, defs.SearchResult(space, dict(told.values)))
         for name, value in (
             (key.SEARCH_SPACE, space),
@@ -101,7 +98,7 @@ class ExecutorTarget:
         item = getattr(score, "item", None)
         number = item() if callable(item) else score
         if isinstance(number, bool) or not isinstance(number, int | float):
-            raise JobError("user_error", f"{what}: execute gave {score!r:.80} ({type(score).__name__}), where a score was expected")
+            raise JobError("user_error", f"{what}: execute gave {shown(score)}, where a score was expected")
         if len(job.objectives) != 1:
             raise JobError("user_error", f"{what} gives one score, and the study has {len(job.objectives)} objectives")
         return {job.objectives[0]: self._recommended.sign * number}

@@ -20,8 +20,9 @@ from automl_run.engine.agent.processes import die_with_parent
 from automl_run.errors import InputError
 
 from . import messages as m
-from .loading import clean, extend_path, make, said
+from .loading import clean, extend_path, make, said, shown
 from .provide import provide
+from .space_objects import choices_of, space_of
 
 #: Makes the host write to its log where it is.
 DUMP_SIGNAL: Final = signal.SIGUSR1
@@ -65,6 +66,8 @@ class Host:
         match message:
             case m.Load():
                 self._load(message)
+            case m.Determine():
+                self._determine(message)
             case m.Begin():
                 self._begin(message)
             case m.Call():
@@ -106,17 +109,32 @@ class Host:
         self._defs = importlib.import_module("automl.defs")
         self._context = self._defs.Context()
 
+    def _determine(self, asked: m.Determine) -> None:
+        provide()
+        extend_path(asked.folders)
+        self._defs = importlib.import_module("automl.defs")
+        what = f"{asked.executor.path}.determine_search_space"
+        self._say(m.Calling(what))
+        try:
+            executor = make(asked.executor, "executor", ("determine_search_space", "execute"))
+            context = self._defs.Context()
+            context.set_prop(self._key.SEARCH_SPACE, space_of(self._defs, asked.choices))
+            found = executor.determine_search_space(context)
+            if context.stop_work_asked():
+                raise InputError(f"{what} asked for an end: {context.get_stop_message()}")
+            self._say(m.Determined(None if found is None else choices_of(found)))
+        except InputError as error:
+            self._say(m.Failed(str(error)))
+        except BaseException as error:
+            self._say(m.Failed(f"{what} failed: {said(error)}"))
+
     def _begin(self, begin: m.Begin) -> None:
         log = os.open(begin.log, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o644)
         sys.stdout.flush()
         os.dup2(log, 1)
         os.dup2(log, 2)
         os.close(log)
-        targets = {
-            name: [self._defs.FloatRange(found.lo, found.hi)] if isinstance(found, m.Range) else found
-            for name, found in begin.choices.items()
-        }
-        self._space = self._defs.SearchSpace(targets)
+        self._space = space_of(self._defs, begin.choices)
         context = self._context
         context.set_prop(self._key.NUM_WORKERS, begin.workers)
         context.set_prop("run_root", begin.root)
@@ -154,13 +172,13 @@ class Host:
         if given is None:
             given = []
         if not isinstance(given, list | tuple):
-            raise ValueError(f"it gave {_shown(given)}, where a list of Recommendation was expected")
+            raise ValueError(f"it gave {shown(given)}, where a list of Recommendation was expected")
         out: list[dict[str, Any]] = []
         for position, recommendation in enumerate(given):
             what = f"recommendation {position + 1} of {len(given)}"
             values = getattr(getattr(recommendation, "result", None), "values", None)
             if not isinstance(values, dict):
-                raise ValueError(f"{what} is {_shown(recommendation)}, where a Recommendation with a SearchResult was expected")
+                raise ValueError(f"{what} is {shown(recommendation)}, where a Recommendation with a SearchResult was expected")
             if position < len(call.stored):
                 # What a controller kept of it is this very dict: after a restart it has what was tried, even if it drew at random.
                 values.clear()
@@ -231,15 +249,11 @@ def _number(value: object, what: str) -> int | float:
     item = getattr(value, "item", None)
     found = item() if callable(item) else value
     if isinstance(found, bool) or not isinstance(found, int | float):
-        raise ValueError(f"{what} is a number, not {_shown(value)}")
+        raise ValueError(f"{what} is a number, not {shown(value)}")
     if isinstance(found, int) and not -(2**63) <= found < 2**63:
         raise ValueError(f"{what} is too large a number")
     # Subclasses too: what is sent is plain.
     return int(found) if isinstance(found, int) else float(found)
-
-
-def _shown(value: object) -> str:
-    return clean(f"{value!r:.80} ({type(value).__name__})")
 
 
 def main() -> None:

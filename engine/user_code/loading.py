@@ -129,5 +129,10 @@ def clean(text: str) -> str:
     return text.encode("utf-8", "backslashreplace").decode()
 
 
+def shown(value: object) -> str:
+    """A value of the user's in a sentence."""
+    return clean(f"{value!r:.80} ({type(value).__name__})")
+
+
 def _is_ours(file: str) -> bool:
     return file.startswith(str(Path(__file__).resolve().parents[1])) or file.startswith("<frozen")

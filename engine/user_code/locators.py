@@ -36,6 +36,10 @@ class Locators:
         self._listed = {param.id: _listed(param) for param in program.params}
         numbers: dict[str, int] = {}
         for param in program.params:
+            if param.doc == param.id:
+                # Of an executor's own search space: its own name.
+                self._params[param.id], self._names[param.id] = param, param.id
+                continue
             path, args = _place(param)
             kind = "float" if self._listed[param.id] is None else "enum"
             stem = f"{param.label or 'other'}.{kind}.{path}"

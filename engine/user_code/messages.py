@@ -53,6 +53,14 @@ class Load(_Message, frozen=True):
     handlers: dict[int, Part]
 
 
+class Determine(_Message, frozen=True):
+    """The executor's determine_search_space. `choices`: the space of the configuration, which it finds in its context."""
+
+    folders: tuple[str, ...]
+    executor: Part
+    choices: dict[str, list[list[Value]] | Range]
+
+
 class Begin(_Message, frozen=True):
     """startup, start_automl, search_space_available; then the controller's set_search_space.
 
@@ -107,7 +115,7 @@ class Finish(_Message, frozen=True):
     """end_automl, then shutdown of the controller and, the last one first, of the handlers."""
 
 
-ToHost: TypeAlias = Load | Begin | Call | Recommended | JobStarted | JobEnded | RoundEnded | Finish
+ToHost: TypeAlias = Load | Determine | Begin | Call | Recommended | JobStarted | JobEnded | RoundEnded | Finish
 
 # -- from the host --------------------------------------------------------------------------------------------------------
 
@@ -132,6 +140,12 @@ class Failed(_Message, frozen=True):
     message: str
 
 
+class Determined(_Message, frozen=True):
+    """None: that of the configuration."""
+
+    choices: dict[str, list[list[Value]] | Range] | None
+
+
 class Told(_Message, frozen=True):
     """`ctx.exception_occurred`."""
 
@@ -145,7 +159,7 @@ class Done(_Message, frozen=True):
     stop: str | None = None
 
 
-FromHost: TypeAlias = Calling | HandlerFailed | Failed | Told | Done
+FromHost: TypeAlias = Calling | HandlerFailed | Failed | Determined | Told | Done
 
 _TO_HOST = msgspec.msgpack.Decoder(ToHost)
 _FROM_HOST = msgspec.msgpack.Decoder(FromHost)

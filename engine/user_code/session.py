@@ -88,31 +88,10 @@ class UserCode:
             self._host = host = HostProcess(Path(self._program.base_dir), self._output)
         except OSError as error:
             raise InputError(f"the process of user code cannot be started: {error}") from error
-        host.send(self._load())
-        until = self._clock() + max(self._limit_s, SLOW_S)
-        while host.unanswered:
-            host.wait(until - self._clock())
-            for message in host.receive():
-                match message:
-                    case m.Failed(text):
-                        raise InputError(f"{text}{self._printed()}")
-                    case None:
-                        where = f" while `{host.doing.what}` was imported" if host.doing else ""
-                        raise InputError(f"the process of user code ended{where}: {host.kill()}{self._printed()}")
-                    case _:
-                        pass
-            if self._clock() >= until:
-                what = f"`{host.doing.what}`" if host.doing else "user code"
-                raise InputError(f"{what} was not imported and made within {max(self._limit_s, SLOW_S):g} s{self._printed()}")
+        converse(host, self._load(), self._output, max(self._limit_s, SLOW_S), self._clock)
 
     def _load(self) -> m.Load:
         return m.Load(self._folders, self._controller_part, self._handlers)
-
-    def _printed(self) -> str:
-        assert self._output is not None
-        self._output.seek(0)
-        lines = self._output.read().decode(errors="replace").rstrip().splitlines()[-20:]
-        return "".join(f"\n  | {line}" for line in lines)
 
     def kill(self) -> None:
         """Safe at any time."""
@@ -340,6 +319,36 @@ class UserCode:
         for number in list(self._handlers):
             self._leave_out(number, text)
         self.kill()
+
+
+def converse(
+    host: HostProcess, message: m.Load | m.Determine, output: IO[bytes], limit_s: float, clock: Callable[[], float]
+) -> list[m.FromHost]:
+    """All that the host says to `message`. InputError, with what it printed to `output`, when it fails, ends, or takes too long."""
+
+    def refuse(text: str) -> InputError:
+        output.seek(0)
+        lines = output.read().decode(errors="replace").rstrip().splitlines()[-20:]
+        return InputError(text + "".join(f"\n  | {line}" for line in lines))
+
+    heard: list[m.FromHost] = []
+    host.send(message)
+    until = clock() + limit_s
+    while host.unanswered:
+        host.wait(until - clock())
+        for said in host.receive():
+            match said:
+                case m.Failed(text):
+                    raise refuse(text)
+                case None:
+                    where = f" in `{host.doing.what}`" if host.doing else ""
+                    raise refuse(f"the process of user code ended{where}: {host.kill()}")
+                case _:
+                    heard.append(said)
+        if clock() >= until and host.unanswered:
+            what = f"`{host.doing.what}`" if host.doing else "user code"
+            raise refuse(f"{what} did not return within {limit_s:g} s")
+    return heard
 
 
 @contextlib.contextmanager

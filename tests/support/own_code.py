@@ -76,7 +76,7 @@ class Sums(Executor):
         self.scale = scale
 
     def determine_search_space(self, ctx):
-        raise AssertionError("the configuration's counts")
+        return ctx.get_prop(ContextKey.SEARCH_SPACE)
 
     def execute(self, recommendation, ctx):
         print("EXECUTE", recommendation.result.values, ctx.get_prop(ContextKey.JOB_NAME))

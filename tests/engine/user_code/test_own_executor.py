@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import msgspec
 import pytest
 from own_code import own_program
 
 from automl_run.dsl import ir
-from automl_run.engine.run import RunOptions, run_study
+from automl_run.engine.run import RunOptions, resume_study, run_study
 from automl_run.errors import InputError
 
 MORE = '''
@@ -91,3 +92,88 @@ def test_one_that_is_not_there(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="gives one score, and the study has 2 objectives"):
         run_study(program(tmp_path, ir.Spec("mine.Sums"), objectives=two), RunOptions(run_id="a"))
     assert not (tmp_path / "runs").exists()
+
+
+SPACES = '''
+from automl.defs import SearchSpace
+
+
+class Range:
+    def __init__(self, low, high):
+        self.min, self.max = low, high
+
+
+class Own(Sums):
+    """`space`: which of these it determines."""
+
+    def __init__(self, space):
+        super().__init__()
+        self.space = space
+
+    def determine_search_space(self, ctx):
+        good = {"lr.float.optim$0:lr": [Range(0.0, 1.0)], "net.enum.net$0:width,depth": [[1, 10], [2, 20]]}
+        return {
+            "good": SearchSpace(good),
+            "nothing": None,
+            "no space": 3,
+            "no list": SearchSpace({"a": 3}),
+            "uneven": SearchSpace({"a": [[1], [1, 2]]}),
+            "no range": SearchSpace({"a": [Range(1.0, 1.0)]}),
+        }[self.space]
+
+    def execute(self, recommendation, ctx):
+        super().execute(recommendation, ctx)
+        concrete = ctx.get_prop(ContextKey.CONCRETE_SEARCH_VALUE)
+        return concrete["lr.float.optim$0:lr"][0] + sum(concrete["net.enum.net$0:width,depth"])
+'''
+
+
+def searching_nothing(base: Path, space: str, controller: str = "mine.Draws") -> ir.Program:
+    made = own_program(base, controller, SPACES, executor=ir.Spec("mine.Own", {"space": space}), workers=(ir.Worker(),))
+    config = ir.MapNode({"x": ir.Const(0.5), "k": ir.Const(1)})
+    return ir.Program(made.study, (), config, base_dir=str(base), digest="d1")
+
+
+def test_it_determines_what_is_searched(tmp_path: Path) -> None:
+    result = run_study(searching_nothing(tmp_path, "good"), RunOptions(run_id="a"))
+    jobs = result.summary["jobs"]
+    assert (jobs[0]["score"], len(jobs)) == (1.5, 6)
+    for job in jobs[1:]:
+        params = job["params"]
+        assert set(params) == {"optim.lr", "net.width", "net.depth"}
+        assert params["net.depth"] == 10 * params["net.width"]
+        assert job["score"] == pytest.approx(params["optim.lr"] + params["net.width"] + params["net.depth"])
+    assert result.summary["reason"] == "Draws: 5 rounds"
+    again = resume_study(result.folder, RunOptions(budget={"study.budget.trials": "none"}))
+    assert again.summary["jobs"] == result.summary["jobs"]
+
+
+@pytest.mark.parametrize("controller", ["Random", "TPE", "Reinforcement"])
+def test_stock_controllers_search_it(tmp_path: Path, controller: str) -> None:
+    program = searching_nothing(tmp_path, "good", controller)
+    study = msgspec.structs.replace(program.study, budget=ir.Budget(trials=3))
+    result = run_study(msgspec.structs.replace(program, study=study), RunOptions(run_id="a"))
+    assert [job["state"] for job in result.summary["jobs"]] == ["done"] * 3
+
+
+@pytest.mark.parametrize(
+    ("space", "message"),
+    [
+        ("no space", "mine.Own.determine_search_space failed: ValueError: it gave 3 (int), where a SearchSpace was expected"),
+        ("no list", "'a' (str) has 3 (int), where a list was expected"),
+        ("uneven", "the choices of `a` do not have one number of values"),
+        ("no range", "mine.Own.determine_search_space: `a` has no range: 1 to 1"),
+        ("missing", "mine.Own.determine_search_space failed: KeyError: 'missing'"),
+    ],
+)
+def test_a_space_that_is_none(tmp_path: Path, space: str, message: str) -> None:
+    with pytest.raises(InputError) as caught:
+        run_study(searching_nothing(tmp_path, space), RunOptions(run_id="a"))
+    assert message in str(caught.value)
+    assert not (tmp_path / "runs").exists()
+
+
+def test_the_configuration_and_the_executor_say_different_things(tmp_path: Path) -> None:
+    program = own_program(tmp_path, "Random", SPACES, executor=ir.Spec("mine.Own", {"space": "good"}))
+    with pytest.raises(InputError, match=r"another search space than the configuration has: they differ in `lr.float.\$0:x`"):
+        run_study(program, RunOptions(run_id="a"))

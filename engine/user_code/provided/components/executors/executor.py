@@ -12,7 +12,8 @@ class Executor(ABC):
 
     @abstractmethod
     def determine_search_space(self, ctx: Context) -> SearchSpace:
-        """Not called: the search space is that of the configuration."""
+        """Once, in a process of its own, before the search. `ctx` has SEARCH_SPACE, that of the configuration: it may be returned,
+        and has to be where the configuration searches anything; None means it, too."""
 
     @abstractmethod
     def execute(self, recommendation: Recommendation, ctx: Context) -> object:
