@@ -167,7 +167,7 @@ class CommandTarget:
             result = conversation.run()
         finally:
             channel.close()
-        if job.objectives and not conversation.heard:
+        if job.objectives and not conversation.heard and not conversation.told:
             print(f"automl-run: {_SILENT.format(job.objectives[0])}", flush=True)
         return result
 

@@ -58,7 +58,8 @@ class Conversation:
         self._lines = Lines(every=bool(patterns))
         self._final: dict[str, float] = {}
         self._tail = b""
-        self._told = False
+        #: whether it was asked to stop
+        self.told = False
         #: whether the command said any metric
         self.heard = False
         self._kill_at: float | None = None
@@ -73,7 +74,7 @@ class Conversation:
             code = self._process.wait()
             if before is not None:
                 signal.signal(signal.SIGTERM, before)
-        if code != 0 and not self._told:
+        if code != 0 and not self.told:
             tail = self._tail.decode(errors="replace")
             # A shell says so that what it ran was ended by a signal.
             killed = 128 - code if code - 128 in _SIGNALS else code
@@ -170,18 +171,18 @@ class Conversation:
         return self._stoppable is not None and self._stoppable.fileno() == fd
 
     def _tell_to_stop(self) -> None:
-        if not self._told:
-            self._told = True
+        if not self.told:
+            self.told = True
             self._channel.ask_to_stop()
             if not self._channel.used:
                 self._terminate()
 
     def _on_sigterm(self, before: Callable[[int, FrameType | None], object], number: int, frame: FrameType | None) -> None:
         """The end is near: nothing waits for a next report any more. `before` interrupts what was asked to stop already."""
-        if not self._told:
+        if not self.told:
             before(number, frame)
             # The report notes that the job heard of it.
-            self._told = self._stoppable is None or self._stoppable.stop_asked
+            self.told = self._stoppable is None or self._stoppable.stop_asked
         self._channel.ask_to_stop()
         self._terminate()
         self._channel.wake()
