@@ -195,7 +195,7 @@ class Study:
 
     _KEYS = (
         "target", "controller", "pruner", "workers", "seed", "order", "baseline", "keep", "out", "accelerate", "stall_time",
-        "disk_reserve", "handlers", "executor",
+        "disk_reserve", "cache", "handlers", "executor",
     )  # fmt: skip
 
     _said: dict[str, ast.Statement]

@@ -330,6 +330,7 @@ class Study(msgspec.Struct, frozen=True):
     """`workers` () means one worker with all GPUs, or one per ... as the launcher finds. `keep` None: keep all job folders.
 
     `out`: where run folders go, None for the default. `phases` (): one, which is the study's own. `disk_reserve`: in bytes.
+    `cache`: bytes of prepared volumes that jobs share; 0 for none, None for what the engine finds fitting.
     """
 
     name: str = ""
@@ -352,6 +353,7 @@ class Study(msgspec.Struct, frozen=True):
     accelerate: bool = False
     stall_time_s: float | None = None
     disk_reserve: int | None = None
+    cache: int | None = None
 
 
 class Program(msgspec.Struct, frozen=True, dict=True):

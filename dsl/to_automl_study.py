@@ -61,6 +61,8 @@ def study_section(
         body.append(_set("stall_time", _time(study.stall_time_s)))
     if study.disk_reserve is not None:
         body.append(_set("disk_reserve", _bytes(study.disk_reserve)))
+    if study.cache is not None:
+        body.append(_set("cache", _bytes(study.cache) if study.cache else literal(False)))
     if study.executor is not None:
         body.append(_set("executor", call(study.executor.name, study.executor.args)))
     if study.handlers:

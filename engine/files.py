@@ -15,6 +15,8 @@ TRACE: Final = "trace.log"
 REPORT: Final = "report.html"
 #: The folder of the best job's model.
 BEST: Final = "best"
+#: The folder of prepared volumes that jobs share.
+CACHE: Final = "cache"
 
 
 def write_whole(path: Path, data: bytes, *, sync: bool = False) -> None:

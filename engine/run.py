@@ -29,7 +29,7 @@ from .disk import Ballast, BallastedLedger, DiskReserve
 from .enlarge import budget_from, refuse_other, refuse_smaller, with_budget
 from .events import Observer, each_of, silent
 from .file_system import check_place
-from .files import ENDPOINT, TRACE
+from .files import CACHE, ENDPOINT, TRACE
 from .journal import Journal, JournalGone
 from .launchers.base import Launcher
 from .launchers.gpus import settle_workers
@@ -259,6 +259,8 @@ def _run(
         scheduler = Scheduler(parts, state, program)
         folder.write_json(ENDPOINT, endpoint)
         state = scheduler.run(workers, None if budget is None else budget.trials, budget)
+        if state.run != "paused":
+            shutil.rmtree(folder.path / CACHE, ignore_errors=True)  # no job will come that could use it
         summary = publisher.write_summary(state)
         _report(folder, summary, publisher)
         if state.run == "paused":

@@ -265,6 +265,7 @@ class Scheduler:
                     objectives=reported_objectives(study),
                     time_limit_s=study.budget.job_time_s,
                     accelerate=study.accelerate,
+                    cache=study.cache,
                     stall_time_s=study.stall_time_s,
                     shares=share_numbers([(w.name, w.gpus) for w in self._state.workers], worker),
                     measured=measured_metrics(study),

@@ -25,7 +25,7 @@ TextOf: TypeAlias = Callable[[Span], str]
 _DEFAULT_TRIALS = 20
 _KEYS = (
     "target", "controller", "workers", "seed", "order", "baseline", "keep", "out", "executor", "handlers", "budget",
-    "pruner", "repeat", "phase", "accelerate", "stall_time", "disk_reserve",
+    "pruner", "repeat", "phase", "accelerate", "stall_time", "disk_reserve", "cache",
 )  # fmt: skip
 #: What MMARHandler's arguments say, as keys of the study. A key that stands in the study itself goes before them.
 _SAID_BY_HANDLER = {"num_mmars_to_keep": "keep", "stop_threshold": "budget.target", "work_dir": "out"}
@@ -135,6 +135,7 @@ class StudyReader:
             accelerate=values.get("accelerate") is True,
             stall_time_s=_float(values.get("stall_time")),
             disk_reserve=_whole(values.get("disk_reserve")),
+            cache=_whole(values.get("cache")),
         )
 
     def _heed_handlers(self) -> None:

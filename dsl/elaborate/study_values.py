@@ -71,7 +71,9 @@ class StudyValues:
                 return self._pruner(value)
             case "accelerate":
                 return self._kind(value, bool, "`accelerate` is true or false")
-            case "disk_reserve":
+            case "cache" if isinstance(value, ast.Lit) and value.value is False:
+                return 0
+            case "disk_reserve" | "cache":
                 return self._bytes(value, key)
             case "repeat.folds":
                 return self._whole(value, "`folds`", 2)

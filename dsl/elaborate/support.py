@@ -37,6 +37,8 @@ def _unsupported(program: ir.Program) -> Iterator[Unsupported]:
         yield Unsupported(f"the phase `{phase.name}`", f"phase {phase.name}")
     if study.accelerate and study.target is not None and study.target.name == "Command":
         yield Unsupported("`accelerate` of a command, which is a process of its own,", "accelerate")
+    if study.cache and study.target is not None and study.target.name == "Command":
+        yield Unsupported("`cache` for a command, which is a process of its own,", "cache")
 
 
 def _controller(spec: ir.Spec, key: str) -> Iterator[Unsupported]:

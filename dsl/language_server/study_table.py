@@ -78,6 +78,7 @@ KEYS: Mapping[str, StudyKey] = {
     "accelerate": StudyKey("whether faster kernels stand in where they give the same result", "false", values=("true", "false")),
     "stall_time": StudyKey("how long a job may say nothing, such as `30min`", "none"),
     "disk_reserve": StudyKey("how much of the disk stays free, such as `20GiB`", "none"),
+    "cache": StudyKey("disk for prepared volumes that jobs share, such as `50GiB`; or `false`", "a quarter of what is free"),
     "handlers": StudyKey("list of handlers", "none"),
     "executor": StudyKey("what runs a trial", "from `target`"),
     "out": StudyKey("path of the folder that run folders go to", "`runs/` beside the file"),

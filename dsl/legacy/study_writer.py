@@ -89,7 +89,7 @@ def _losses(study: ir.Study) -> list[Loss]:
         lose("maximize", "an objective that is an expression", "Clara maximizes `validate.key_metric`")
     if study.budget.gpu_hours is not None:
         lose("budget", f"`gpu_hours = {study.budget.gpu_hours:g}`")
-    for key in ("pruner", "repeat", "accelerate", "stall_time_s", "disk_reserve"):
+    for key in ("pruner", "repeat", "accelerate", "stall_time_s", "disk_reserve", "cache"):
         if getattr(study, key) != getattr(usual, key):
             name = key.removesuffix("_s")
             lose(name, f"`{name}`")

@@ -6,12 +6,11 @@ The training code stays as it is. MONAI is not imported for this: code that neve
 
 from __future__ import annotations
 
-import sys
-from collections.abc import Callable, Sequence
-from importlib.abc import Loader, MetaPathFinder
-from importlib.machinery import ModuleSpec, PathFinder
+from collections.abc import Callable
 from types import ModuleType
 from typing import Any, Final
+
+from .import_hook import when_imported
 
 _MODULE: Final = "monai.transforms.compose"
 _FUSED: Final = "_fused_by_automl_run"
@@ -19,35 +18,7 @@ _FUSED: Final = "_fused_by_automl_run"
 
 def accelerate_pipelines() -> None:
     """From now on, in this process and its forks. Once is enough; again does no harm."""
-    loaded = sys.modules.get(_MODULE)
-    if loaded is not None:
-        _accelerate(loaded)
-    elif not any(isinstance(finder, _Finder) for finder in sys.meta_path):
-        sys.meta_path.insert(0, _Finder())
-
-
-class _Finder(MetaPathFinder):
-    """Finds MONAI's module as Python does, and has it changed once it is loaded."""
-
-    def find_spec(self, name: str, path: Sequence[str] | None, target: ModuleType | None = None) -> ModuleSpec | None:
-        if name != _MODULE:
-            return None
-        spec = PathFinder.find_spec(name, path, target)
-        if spec is not None and spec.loader is not None:
-            spec.loader = _Loader(spec.loader)
-        return spec
-
-
-class _Loader(Loader):
-    def __init__(self, loader: Loader) -> None:
-        self._loader = loader
-
-    def create_module(self, spec: ModuleSpec) -> ModuleType | None:
-        return self._loader.create_module(spec)
-
-    def exec_module(self, module: ModuleType) -> None:
-        self._loader.exec_module(module)
-        _accelerate(module)
+    when_imported(_MODULE, _accelerate)
 
 
 def _accelerate(module: ModuleType) -> None:

@@ -281,6 +281,7 @@ class Agent:
             allow_modules=settings.allow_modules,
             time_limit_s=assign.time_limit_s,
             accelerate=assign.accelerate,
+            cache=assign.cache,
             stall_time_s=assign.stall_time_s,
             locks=lock_names(settings.gpu_ids, assign.shares),
             measured=assign.measured,

@@ -29,7 +29,7 @@ class JobSpec(msgspec.Struct, frozen=True):
     """Everything a job process needs beside its rendered configuration; kept as `job.json`, so that a job can be run by hand.
 
     `variables`, `base_dir`: what the target is made with. `allow_modules`: modules of the user's that components may come from.
-    `accelerate`: see `acceleration.py`.
+    `accelerate`: see `acceleration.py`. `cache`: see `shared_cache.py`.
     `locks`: the locks of its GPUs. `measured`: built-in metrics that it adds to its final values.
     """
 
@@ -47,6 +47,7 @@ class JobSpec(msgspec.Struct, frozen=True):
     allow_modules: tuple[str, ...] = ()
     time_limit_s: float | None = None
     accelerate: bool = False
+    cache: int | None = None
     stall_time_s: float | None = None
     locks: tuple[str, ...] = ()
     measured: tuple[str, ...] = ()

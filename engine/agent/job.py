@@ -42,6 +42,7 @@ from .memory import PeakMemory
 from .outcome import Ending
 from .ranks import ranks_of, run_ranks
 from .report import ChannelReport
+from .shared_cache import share_prepared_items
 from .threads import set_threads
 
 #: Makes the job write to its log where each of its threads is.
@@ -103,6 +104,8 @@ def _run(spec: JobSpec, folder: Path, report: ChannelReport, peak: PeakMemory | 
     seed_libraries(spec.seed)
     if spec.accelerate:
         accelerate_pipelines()
+    run_dir = report.checkpoint_dir.parent.parent
+    share_prepared_items(run_dir, spec.cache, every_dataset=spec.cache is not None)
     target = make_target(spec.target, Path(spec.base_dir), spec.variables)
     ranks = ranks_of(target, config, spec) if place is None else place.ranks
     job = Job(

@@ -126,7 +126,8 @@ class Assign(Message, frozen=True):
 
     `shares`: for each GPU of the worker, which of its shares this worker has, -1 for one that no other worker uses; (): all alone.
     `measured`: built-in metrics that the job's process adds to its final values.
-    `accelerate`: MONAI pipelines run fused. `fold`: of a cross-validation.
+    `accelerate`: MONAI pipelines run fused. `cache`: bytes of prepared volumes that jobs share, None for the usual.
+    `fold`: of a cross-validation.
     """
 
     job: str
@@ -139,6 +140,7 @@ class Assign(Message, frozen=True):
     objectives: tuple[str, ...]
     time_limit_s: float | None = None
     accelerate: bool = False
+    cache: int | None = None
     stall_time_s: float | None = None
     shares: tuple[int, ...] = ()
     measured: tuple[str, ...] = ()
