@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -23,6 +24,9 @@ def main(argv: Sequence[str]) -> int:
     if args.predictions is not None:
         refuse_existing(args.predictions)
     best = best_trained(folder_of(args), args.top)
+
+    if len(best.rows) < args.top:
+        print(f"only {len(best.rows)} of the best {args.top} have a score and a model", file=sys.stderr)
 
     from automl_run.engine.export.ensemble import ensemble
     from automl_run.engine.export.ensemble_table import as_json, table

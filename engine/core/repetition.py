@@ -77,6 +77,8 @@ def verdict(state: State, repeat: Repeat, recommended: Recommended) -> Verdict:
     scored = [job for job in jobs if job.scores]
     counted = [job for job in scored if job.state == "done"] or scored
     decided = recommended.cut
+    if all(job.state == "done" for job in jobs) and len(jobs) == count(repeat):
+        decided = None  # given up too late to save anything
     how = "done" if decided is None else decided.state
     scores = None
     if counted and how in ("done", "stopped"):

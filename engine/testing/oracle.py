@@ -150,7 +150,7 @@ def _repetitions(journal: Sequence[Record], ended: bool) -> Iterator[str]:
             if None in mine or (index not in cut and len(mine) != wanted):
                 yield f"I2: recommendation {index} ended before its jobs"
             states = [end["state"] for end in mine if end is not None]
-            if (fact["state"] == "done") != (states == ["done"] * wanted and index not in cut):
+            if (fact["state"] == "done") != (states == ["done"] * wanted):
                 yield f"I2: recommendation {index} is {fact['state']}, its jobs are {states}"
             if fact["state"] == "done" and states == ["done"] * wanted:
                 means = [math.fsum(column) / wanted for column in zip(*(end["scores"] for end in mine if end), strict=True)]

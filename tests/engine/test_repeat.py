@@ -155,6 +155,16 @@ def test_what_cannot_become_the_best_is_left_out_if_the_study_says_so() -> None:
         assert len(ended) == jobs
         state = "stopped" if abandon else "done"
         assert observed(run)[1] == (1, state, (pytest.approx(0.7),))
+    # One that was given up too late has all there is to have.
+    run = Run(program(repeat=ir.Repeat(folds=2, abandon=True)), workers=("W1", "W2"))
+    run.up("W1")
+    run.up("W2")
+    run.done(number=0, dice=0.8)
+    run.done(number=0, dice=0.8)
+    run.answer()
+    assert sent(run.done(number=0, dice=0.1), wire.Stop)
+    run.done(number=0, dice=0.7)
+    assert observed(run)[1] == (1, "done", (pytest.approx(0.4),))
     # With a better fold to hope for, it goes on.
     run = Run(program(repeat=ir.Repeat(folds=3, abandon=True)))
     run.up()
