@@ -78,7 +78,17 @@ def run_job(
         os.environ.update(job_environment(spec.gpus, spec.threads, spec.seed, os.environ))
         job_dir = folder if folder.name == spec.job else folder.parent
         heard = place is None or place.rank == 0
-        report = ChannelReport(channel, spec.job, spec.fence, job_dir / CHECKPOINTS, pulse, spec.seed, spec.fold, heard=heard)
+        report = ChannelReport(
+            channel,
+            spec.job,
+            spec.fence,
+            job_dir / CHECKPOINTS,
+            pulse,
+            spec.seed,
+            spec.fold,
+            heard=heard,
+            relayed=place is not None,
+        )
         return _run(spec, folder, report, peak, place)
     except StopNow:
         return Ending(stopped=True)

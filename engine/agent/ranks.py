@@ -194,6 +194,8 @@ class _Ranks:
                         self._tell_to_stop()
                 case wire.Progress(text=text, fraction=fraction):
                     self._report.progress(text, fraction)
+                case wire.Pong():
+                    self._report.beat()
                 case wire.Done(values=values):
                     self._done.append(values)
                 case wire.Failed(cause=cause, message=text):

@@ -7,20 +7,26 @@ import math
 import os
 import select
 import threading
+import time
 from pathlib import Path
+from typing import Final
 
 from automl_run.engine.folds import Fold
 from automl_run.engine.targets.metric_values import metric_values, step_number
 from automl_run.engine.wire.connection import Connection
-from automl_run.engine.wire.messages import Metric, Progress, Stop, ToAgent
+from automl_run.engine.wire.messages import Metric, Pong, Progress, Stop, ToAgent
 from automl_run.errors import JobError
+
+#: Between two signs of life that are passed on.
+_RELAY_S: Final = 1.0
 
 
 class ChannelReport:
     """The report of a job process: a socket to its agent. Threads may share it; forked children should not use it.
 
     `channel` None: the job runs by hand, and what it reports is printed. `pulse`: an eventfd that is told of every sign of life.
-    `heard` False: what is reported goes nowhere, and nobody asks to stop: the report of a further rank.
+    `heard` False: what is reported goes nowhere, and nobody asks to stop: the report of a further rank. `relayed`: a process
+    between this one and the keeper passes signs of life on.
     """
 
     def __init__(
@@ -34,6 +40,7 @@ class ChannelReport:
         fold: Fold | None = None,
         *,
         heard: bool = True,
+        relayed: bool = False,
     ) -> None:
         self.checkpoint_dir = checkpoint_dir
         self.seed = seed
@@ -50,6 +57,8 @@ class ChannelReport:
         self._channel = channel
         self._pulse = pulse
         self._heard = heard
+        self._relayed = relayed
+        self._relayed_at = -math.inf
         self._job, self._fence = job, fence
         self._stop = False
         self._lock = threading.RLock()
@@ -63,7 +72,7 @@ class ChannelReport:
             self.failure = error
             raise
         with self._lock:
-            self._beat()
+            self.beat()
             self.names.update(values)
             for name, value in values.items():
                 least, greatest, _ = self.reported.get(name, (value, value, value))
@@ -79,7 +88,7 @@ class ChannelReport:
         if fraction is not None and not math.isfinite(fraction):
             fraction = None
         with self._lock:
-            self._beat()
+            self.beat()
             self._send(Progress(self._job, self._fence, text[:200], fraction))
 
     def ask_to_stop(self) -> None:
@@ -98,12 +107,16 @@ class ChannelReport:
         """Becomes readable when `stop_asked` may have changed; -1 for a job that runs by hand."""
         return -1 if self._channel is None or self._channel.eof else self._channel.fileno()
 
-    def _beat(self) -> None:
+    def beat(self) -> None:
+        """A sign of life."""
+        if self._relayed and time.monotonic() >= self._relayed_at + _RELAY_S:
+            self._relayed_at = time.monotonic()
+            self._send(Pong(0))
         if self._pulse is not None:
             with contextlib.suppress(OSError):  # the counter is full: the keeper has not looked for 2**64 reports
                 os.eventfd_write(self._pulse, 1)
 
-    def _send(self, message: Metric | Progress) -> None:
+    def _send(self, message: Metric | Progress | Pong) -> None:
         if not self._heard:
             return
         if self._channel is None:

@@ -29,6 +29,8 @@ def train(job: Job, root: Path) -> Result:
     """The best reported values count, and what is measured of the network; JobError if there was no validation to report any."""
     logging.basicConfig(level=logging.INFO if job.rank == 0 else logging.WARNING, format="%(message)s", stream=sys.stdout)
     device = device_of(job, use_gpu=job.config.get("use_gpu") is not False)
+    if len(job.gpus) > 1 and job.ranks == 1:
+        logging.getLogger("automl_run.mmar").info("`multi_gpu = true` in the config uses all %d GPUs", len(job.gpus))
     seed_training(_own_seed(job.config), job)
     models = job.dir / CHECKPOINT_DIR
     models.mkdir(parents=True, exist_ok=True)

@@ -8,7 +8,6 @@ The one before the newest is there for the day the newest cannot be read. They a
 
 from __future__ import annotations
 
-import contextlib
 import logging
 import os
 import re
@@ -36,17 +35,21 @@ class Checkpoints:
 
     def __init__(self, folder: Path, identity: str) -> None:
         self.folder, self.identity = folder, identity
-        #: checkpoint -> the best weights that it names
-        self._named: dict[Path, object] = {}
+        #: those that this training wrote or went on from, the newest last -> the best weights that each names
+        self._own: dict[Path, str | None] = {}
 
     def write(self, iteration: int, state: Mapping[str, object], best: str | None) -> Path:
         """Stores `state`, and removes what is not needed any more. OSError when it cannot be written."""
         path = self.folder / f"step_{iteration:09}.pt"
         save_whole(path, {"format": FORMAT, "identity": self.identity, "best": best, **state})
-        self._named[path] = best
-        for old in self._steps()[_KEPT:]:
-            old.unlink(missing_ok=True)
-        named = {self._best_of(kept) for kept in self._steps()}
+        self._own.pop(path, None)
+        self._own[path] = best
+        self._own = dict(list(self._own.items())[-_KEPT:])
+        # By what was written, not by number: a training that could not go on from later ones began anew.
+        for old in self._steps():
+            if old not in self._own:
+                old.unlink(missing_ok=True)
+        named = set(self._own.values())
         for old in self.folder.iterdir():
             if (_BEST.fullmatch(old.name) and old.name not in named) or old.name.startswith(".writing."):
                 old.unlink(missing_ok=True)
@@ -66,6 +69,10 @@ class Checkpoints:
             except Unusable as reason:
                 _log.warning("warning: %s is not used: %s", path.name, reason)
 
+    def go_on_from(self, path: Path, best: str | None) -> None:
+        """The training continues this one of `usable`: it is kept for as long as it is one of the newest."""
+        self._own[path] = best
+
     def _read(self, path: Path, map_location: torch.device) -> dict[str, Any]:
         state = load_whole(path, map_location)
         if not isinstance(state, dict) or state.get("format") != FORMAT:
@@ -76,13 +83,6 @@ class Checkpoints:
         if best is not None and not (self.folder / str(best)).is_file():
             raise Unusable(f"the best weights that it names, {best}, are not there")
         return state
-
-    def _best_of(self, path: Path) -> object:
-        if path not in self._named:
-            # Of an earlier attempt; its tensors are left on the disk.
-            with contextlib.suppress(Unusable):
-                self._named[path] = load_whole(path, torch.device("meta")).get("best")
-        return self._named.get(path)
 
     def _steps(self) -> list[Path]:
         """The newest first."""

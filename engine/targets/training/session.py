@@ -122,6 +122,7 @@ class Session:
             except Unusable as reason:
                 _log.warning("warning: %s is not used: %s", path.name, reason)
                 continue
+            self._checkpoints.go_on_from(path, state["best"])
             _log.info("goes on from %s: %d epochs are done", path.name, state["epoch"])
             return state
         return None
@@ -177,7 +178,9 @@ class Session:
 
         Not among several ranks, which may not have the same number of items.
         """
-        if self._returning or self.job.ranks > 1 or not (self.stopped or self.job.report(self.trainer.state.epoch)):
+        if self._returning or not (self.stopped or (self.is_first and self.job.report(self.trainer.state.epoch))):
+            return
+        if self.job.ranks > 1:
             return
         self.stopped = True
         self._owed = self._owed if self._owed is not None else self.trainer.state.epoch
@@ -252,7 +255,8 @@ class Session:
 
 def identity_of(job: Job) -> str:
     """Of the job and its parameters; not of its budget, which may grow."""
-    return json.dumps([job.name, job.seed, job.params], sort_keys=True, default=str)
+    fold = None if job.fold is None else [job.fold.number, job.fold.count]
+    return json.dumps([job.name, job.seed, job.params, fold], sort_keys=True, default=str)
 
 
 def _link(source: Path, target: Path) -> None:

@@ -36,7 +36,8 @@ def test_the_newest_two_are_kept_and_the_best_that_they_name(tmp_path: Path) -> 
     store.write(1, {}, first)
     store.write(2, {}, first)
     assert names(tmp_path) == ["best_000000001.pt", "step_000000001.pt", "step_000000002.pt"]
-    again = Checkpoints(tmp_path, "job")  # another attempt knows what the files say
+    again = Checkpoints(tmp_path, "job")  # of another attempt
+    again.go_on_from(tmp_path / "step_000000002.pt", first)
     third = again.write_best(3, {"model": {}})
     again.write(3, {}, third)
     assert names(tmp_path) == ["best_000000001.pt", "best_000000003.pt", "step_000000002.pt", "step_000000003.pt"]
@@ -50,6 +51,10 @@ def damaged_byte(path: Path) -> None:
     path.write_bytes(data)
 
 
+def foreign(path: Path, identity: str, best: str | None) -> None:
+    Checkpoints(path.parent / "other", identity).write(2, {}, best).replace(path)
+
+
 @pytest.mark.parametrize(
     ("damage", "reason"),
     [
@@ -59,8 +64,8 @@ def damaged_byte(path: Path) -> None:
         (lambda path: torch.save({"model": 1}, path), "no checkpoint of this version"),
         (lambda path: torch.save([1, 2], path), "no checkpoint of this version"),
         (lambda path: torch.save({"format": Path}, path), "cannot be read"),
-        (lambda path: Checkpoints(path.parent, "another job").write(2, {}, None), "another job"),
-        (lambda path: Checkpoints(path.parent, "job").write(2, {}, "best_000000009.pt"), "best_000000009.pt, are not there"),
+        (lambda path: foreign(path, "another job", None), "another job"),
+        (lambda path: foreign(path, "job", "best_000000009.pt"), "best_000000009.pt, are not there"),
     ],
 )
 def test_a_damaged_or_foreign_one_is_skipped(tmp_path: Path, caplog: Any, damage: Any, reason: str) -> None:
@@ -116,3 +121,24 @@ def test_only_data_is_stored() -> None:
     for other in (object(), lambda: 0, {"x": {Path()}}):
         with pytest.raises(TypeError, match="it holds a"):
             plain(other)
+
+
+def test_a_training_that_began_anew_keeps_its_own_and_not_the_later_ones_of_another(tmp_path: Path) -> None:
+    written(tmp_path, 40, "another network's")
+    store = Checkpoints(tmp_path, "job")
+    assert list(store.usable(CPU)) == []
+    store.write(1, {"value": 1}, None)
+    assert names(tmp_path) == ["step_000000001.pt"]
+    (found,) = Checkpoints(tmp_path, "job").usable(CPU)
+    assert found[1]["value"] == 1
+
+
+def test_the_one_that_was_gone_on_from_stays_the_second(tmp_path: Path) -> None:
+    store = written(tmp_path, 1)
+    first = store.write_best(2, {"model": {}})
+    store.write(2, {}, first)
+    damaged_byte(store.write(3, {}, first))
+    again = Checkpoints(tmp_path, "job")
+    again.go_on_from(tmp_path / "step_000000002.pt", first)
+    again.write(3, {}, None)
+    assert names(tmp_path) == ["best_000000002.pt", "step_000000002.pt", "step_000000003.pt"]
