@@ -15,6 +15,7 @@ from automl_run.cli.main import main
 from automl_run.dsl.load import load_mmar
 from automl_run.engine.targets.mmar.classic import is_classic
 from automl_run.engine.targets.mmar.losses import Focal
+from automl_run.engine.targets.mmar.names import modernise
 from automl_run.engine.targets.mmar.networks import SegResnet, Unet
 from automl_run.engine.targets.mmar.wiring import wired
 
@@ -97,6 +98,14 @@ def test_a_config_of_3_x_is_brought_into_the_form_of_4_x() -> None:
     assert validate["key_metric"]["log_label"] == "mean_dice_tc"
     assert validate["key_metric"]["args"]["include_background"] is False
     assert train["trainer"]["args"]["max_epochs"] == 2
+
+
+def test_a_bare_dice_is_that_of_3_x() -> None:
+    config = classic()
+    config["train"]["loss"] = [{"name": "Dice"}, {"path": "mine.Loss"}]
+    out: Any = wired(config)
+    assert out["train"]["loss"] == [component("Dice", is_onehot_targets=False), {"path": "mine.Loss"}]
+    assert modernise("Dice", out["train"]["loss"][0]["args"])[:2] == ("monai.losses.DiceLoss", {"to_onehot_y": True})
 
 
 def test_batches_of_transforms_are_no_batches_of_the_loader() -> None:

@@ -41,6 +41,7 @@ def modern(config: Config) -> Node:
         "train": {
             **{name: value for name, value in train.items() if name not in _GONE},
             **_scheduler(train.get("lr_policy"), config),
+            "loss": _losses(train.get("loss")),
             "optimizer": _optimizers(train.get("optimizer"), config),
             **_data(train.get("image_pipeline"), shuffle=True),
             "inferer": {"name": "SimpleInferer"},
@@ -90,6 +91,14 @@ def _data(pipeline: Value, *, shuffle: bool) -> Node:
 
 
 # -- optimisation -------------------------------------------------------------------------------------------------------------
+
+
+def _losses(loss: Value) -> Value:
+    """`Dice` is a name of today, too: an argument that only 3.x's has says which is meant."""
+    if isinstance(loss, list):
+        return [_losses(item) for item in loss]
+    part = _node(loss)
+    return {**part, "args": {"is_onehot_targets": False, **_args(part)}} if part.get("name") in ("Dice", "Focal") else part
 
 
 def _optimizers(optimizer: Value, config: Config) -> Value:
