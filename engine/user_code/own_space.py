@@ -18,8 +18,8 @@ from automl_run.errors import InputError
 from . import messages as m
 from .loading import check, code_folders, own
 from .locators import Locators
-from .process import HostProcess
-from .session import CALL_LIMIT_S, converse
+from .process import HostProcess, converse
+from .session import CALL_LIMIT_S
 
 _LOCATOR = re.compile(r"(\w+)\.(?:enum|float)\.(.*)\$\d+:(.+)")
 

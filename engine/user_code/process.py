@@ -10,9 +10,11 @@ import socket
 import subprocess
 import sys
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import IO, Final
+
+from automl_run.errors import InputError
 
 from . import messages as m
 from .host import DUMP_SIGNAL
@@ -133,3 +135,33 @@ class HostProcess:
             return bool(poll.poll(timeout_s * 1000))
         finally:
             os.close(fd)
+
+
+def converse(
+    host: HostProcess, message: m.Load | m.Determine, output: IO[bytes], limit_s: float, clock: Callable[[], float]
+) -> list[m.FromHost]:
+    """All that the host says to `message`. InputError, with what it printed to `output`, when it fails, ends, or takes too long."""
+
+    def refuse(text: str) -> InputError:
+        output.seek(0)
+        lines = output.read().decode(errors="replace").rstrip().splitlines()[-20:]
+        return InputError(text + "".join(f"\n  | {line}" for line in lines))
+
+    heard: list[m.FromHost] = []
+    host.send(message)
+    until = clock() + limit_s
+    while host.unanswered:
+        host.wait(until - clock())
+        for said in host.receive():
+            match said:
+                case m.Failed(text):
+                    raise refuse(text)
+                case None:
+                    where = f" in `{host.doing.what}`" if host.doing else ""
+                    raise refuse(f"the process of user code ended{where}: {host.kill()}")
+                case _:
+                    heard.append(said)
+        if clock() >= until and host.unanswered:
+            what = f"`{host.doing.what}`" if host.doing else "user code"
+            raise refuse(f"{what} did not return within {limit_s:g} s")
+    return heard

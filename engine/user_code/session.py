@@ -27,7 +27,7 @@ from .feed import Feed
 from .loading import check, code_folders, own
 from .locators import Locators
 from .own_controller import OwnController
-from .process import KILLED, HostProcess
+from .process import KILLED, HostProcess, converse
 
 LOG: Final = "user_code.log"
 #: One call may take this long where the study says no `stall_time`; importing and making everything may, too.
@@ -319,36 +319,6 @@ class UserCode:
         for number in list(self._handlers):
             self._leave_out(number, text)
         self.kill()
-
-
-def converse(
-    host: HostProcess, message: m.Load | m.Determine, output: IO[bytes], limit_s: float, clock: Callable[[], float]
-) -> list[m.FromHost]:
-    """All that the host says to `message`. InputError, with what it printed to `output`, when it fails, ends, or takes too long."""
-
-    def refuse(text: str) -> InputError:
-        output.seek(0)
-        lines = output.read().decode(errors="replace").rstrip().splitlines()[-20:]
-        return InputError(text + "".join(f"\n  | {line}" for line in lines))
-
-    heard: list[m.FromHost] = []
-    host.send(message)
-    until = clock() + limit_s
-    while host.unanswered:
-        host.wait(until - clock())
-        for said in host.receive():
-            match said:
-                case m.Failed(text):
-                    raise refuse(text)
-                case None:
-                    where = f" in `{host.doing.what}`" if host.doing else ""
-                    raise refuse(f"the process of user code ended{where}: {host.kill()}")
-                case _:
-                    heard.append(said)
-        if clock() >= until and host.unanswered:
-            what = f"`{host.doing.what}`" if host.doing else "user code"
-            raise refuse(f"{what} did not return within {limit_s:g} s")
-    return heard
 
 
 @contextlib.contextmanager

@@ -42,6 +42,13 @@ def test_an_installed_package_is_not_shadowed_and_gets_what_it_lacks(tmp_path: P
     assert done.returncode == 0, done.stderr
 
 
+def test_a_folder_of_runs_is_no_package(tmp_path: Path) -> None:
+    """An MMAR keeps its runs in `automl/`; its root may be where Python looks."""
+    (tmp_path / "automl" / "a").mkdir(parents=True)
+    done = python(f"from automl_run.engine.user_code.provide import provide\nprovide()\n{IMPORTS}", tmp_path)
+    assert done.returncode == 0, done.stderr
+
+
 def test_an_installed_module_of_clara_stays_its_own(tmp_path: Path) -> None:
     (tmp_path / "automl").mkdir()
     (tmp_path / "automl" / "__init__.py").write_text("")
