@@ -340,7 +340,7 @@ class _Reading:
         texts = {name for layer in self.layers if not layer.bundle for name in variables.references(layer.module)}
         known = {*self.first_level(), *_lets(self.layers)}
         for number, (path, expr) in enumerate(pairs, 1):
-            path, expr = path.strip(), expr.strip()
+            path, expr = self._as_path(path.strip()), expr.strip()
             if path in texts and path not in known:
                 out[path] = _typed(expr)
                 continue
@@ -358,6 +358,13 @@ class _Reading:
                 case _:
                     pass
         return out
+
+    def _as_path(self, path: str) -> str:
+        """`train#handlers#0#interval`, as `monai.bundle run` has it, as `train.handlers[0].interval`, above a bundle."""
+        if not any(layer.bundle for layer in self.layers) or not ("#" in path or "::" in path):
+            return path
+        first, *steps = path.replace("::", "#").split("#")
+        return first + "".join(f"[{step}]" if step.isdecimal() else f".{step}" for step in steps)
 
     def first_level(self) -> frozenset[str]:
         return frozenset().union(*(variables.first_level_names(layer.module) for layer in self.layers)) - {"study"}

@@ -23,6 +23,8 @@ TRAIN_LOSS = "train_loss"
 _KEY_METRICS = ("key_val_metric", "key_metric")
 _REFERENCE = re.compile(r"\$?[@%]((?:\w|::|#)+)")
 _MAX_HOPS = 8
+#: Functions that a bundle may compare with, beside a lambda.
+_LESS = re.compile(r"\b(lt|le|less|less_equal)$")
 _METRIC_MAPS = (*_KEY_METRICS, "key_train_metric", "additional_metrics")
 
 
@@ -88,6 +90,17 @@ def _is_key(node: ir.ConfigNode) -> bool:
     """Whether a metric of a list is the one: Clara 4.0 says so beside its arguments, 3.x among them."""
     true = ir.Const(True)
     return isinstance(node, ir.Component) and true in (node.attrs.get("is_key_metric"), node.args.get("is_key_metric"))
+
+
+def key_objective(config: ir.MapNode) -> ir.Objective | None:
+    """The key metric, to be improved as the configuration's own engines compare it: greater is better unless they say."""
+    name = key_metric(config)
+    if name is None:
+        return None
+    compares = [_text(node) or "" for node in _named(config, "metric_cmp_fn")]
+    is_less = any(("<" in text and ">" not in text) or _LESS.search(text) for text in compares)
+    is_less |= ir.Const(True) in _named(config, "key_metric_negative_sign")
+    return ir.Objective(name, "minimize" if is_less else "maximize")
 
 
 def _followed(config: ir.MapNode, node: ir.ConfigNode) -> ir.ConfigNode | None:

@@ -90,7 +90,7 @@ def elaborate(request: Request) -> Elaborated:
     start = next((slot.span for slot in layered.places.root.entries.values()), NOWHERE)
     reader = StudyReader(layered, StudyValues(expressions, request.variables, request.resolve_target), start)
     known = {sites.labelled(param).label for param in sites.params.values()}
-    study = reader.read(request.base_target, labels, metrics.key_metric(config), known, request.text_of)
+    study = reader.read(request.base_target, labels, metrics.key_objective(config), known, request.text_of)
     if study.target is not None and study.target.name == "Bundle" and any(not layer.bundle for layer in request.layers):
         entries = layered.places.root.entries
         for fault in dangling_ids(layered.places.root, ids_of(study.target.args, entries).values()):

@@ -91,7 +91,7 @@ class StudyReader:
         self,
         base: ir.Spec | None,
         metrics: Sequence[str],
-        key_metric: str | None,
+        key_metric: ir.Objective | None,
         labels: Collection[str],
         text_of: TextOf,
     ) -> ir.Study:
@@ -292,7 +292,9 @@ class StudyReader:
 
     # -- what a trial is judged by ----------------------------------------------------------------------------------------------
 
-    def _read_objectives(self, expressions: MetricExpressions, key_metric: str | None, text_of: TextOf) -> tuple[ir.Objective, ...]:
+    def _read_objectives(
+        self, expressions: MetricExpressions, key_metric: ir.Objective | None, text_of: TextOf
+    ) -> tuple[ir.Objective, ...]:
         top = max((layer for layer, _ in self._objectives), default=0)
         written = [objective for layer, objective in self._objectives if layer == top]
         if not written:
@@ -300,7 +302,7 @@ class StudyReader:
                 help = "write `maximize NAME` or `minimize NAME` with the name of a metric"
                 span = self._study.settings["target"].span
                 self.faults.append(Fault("AM404", "nothing says which metric is to be improved", span, help=help).diagnostic)
-            return () if key_metric is None else (ir.Objective(key_metric, "maximize"),)
+            return () if key_metric is None else (key_metric,)
         out: list[ir.Objective] = []
         for objective in written:
             try:

@@ -136,6 +136,34 @@ def test_references_to_nothing(tmp_path: Path, change: dict[str, Any], says: str
         assert "train.json:" in checked.rendered()
 
 
+@pytest.mark.parametrize(
+    ("argument", "value", "direction"),
+    [
+        ("metric_cmp_fn", "$lambda current, prev: prev < 0 or current < prev", "minimize"),
+        ("metric_cmp_fn", "$torch.lt", "minimize"),
+        ("metric_cmp_fn", "$lambda x, y: x > y", "maximize"),
+        ("key_metric_negative_sign", True, "minimize"),
+        ("key_metric_negative_sign", False, "maximize"),
+    ],
+)
+def test_the_key_metric_is_improved_as_the_bundle_compares_it(tmp_path: Path, argument: str, value: Any, direction: str) -> None:
+    saver = {"_target_": "CheckpointSaver", "save_dir": "x", "save_dict": {}}
+    where = "saver" if argument.startswith("key") else "evaluator"
+    config = {**CONFIG, "saver": saver, "evaluator": dict(CONFIG["evaluator"])}
+    config[where][argument] = value
+    write(tmp_path, "train.json", config)
+    (objective,) = program(tmp_path, 'study { target = Bundle("b") }').unwrap().study.objectives
+    assert (objective.metric, objective.direction) == ("val_mean_dice", direction)
+
+
+def test_ids_on_the_command_line_are_monais_too(tmp_path: Path) -> None:
+    write(tmp_path, "train.json", CONFIG)
+    (tmp_path / "search.automl").write_text('automl 1\nstudy { target = Bundle("b") }\n')
+    sets = [("network_def#channels#1", "4"), ("evaluator::amp", "true"), ("optimizer#lr", "0.5")]
+    found: Any = load(tmp_path / "search.automl", sets=sets).resolve(None)
+    assert (found["network_def"]["channels"], found["evaluator"]["amp"], found["optimizer"]["lr"]) == ([8, 4], True, 0.5)
+
+
 def test_a_search_may_be_what_is_referred_to(tmp_path: Path) -> None:
     write(tmp_path, "train.json", {**CONFIG, "run": ["$@network_def#channels", "$@network_def#init_filters"]})
     unet = "UNet(spatial_dims = 3, in_channels = 1, out_channels = 2, channels = [8], strides = [])"

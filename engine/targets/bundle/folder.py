@@ -23,10 +23,16 @@ _CODE: Final = (".py", ".json", ".yaml", ".yml", ".conf", ".txt", ".md", ".csv")
 _ARGUMENTS_OF_OUTPUTS: Final = ("key_metric_filename", "final_filename")
 
 
-def make(root: Path, job_dir: Path, config: dict[str, Value]) -> None:
-    """Fills `job_dir` from the bundle at `root`. What is there already stays. OSError when it cannot be written."""
+def make(root: Path, job_dir: Path, config: dict[str, Value], *, to_read: bool = False) -> None:
+    """Fills `job_dir` from the bundle at `root`. What is there already stays. OSError when it cannot be written.
+
+    `to_read`: nothing will be trained there, so that weights need no copies.
+    """
     _into(root, job_dir, job_dir.resolve())
     models = job_dir / MODELS
+    if to_read and (root / MODELS).is_dir():
+        models.symlink_to((root / MODELS).resolve())
+        return
     models.mkdir(exist_ok=True)
     for file in _named_weights(root / MODELS, config):
         copy = models / file.relative_to(root / MODELS)
@@ -51,7 +57,8 @@ def unlink(job_dir: Path, outputs: Iterable[Path]) -> None:
 def _into(source: Path, folder: Path, job_dir: Path) -> None:
     for entry in sorted(source.iterdir()):
         place = folder / entry.name
-        if entry.name in _NEVER or entry.name.startswith(".") or job_dir.is_relative_to(entry.resolve()):
+        is_outside = entry.name in _NEVER or entry.name.startswith(".") or entry.suffix == ".automl"
+        if is_outside or job_dir.is_relative_to(entry.resolve()):
             continue
         if place.is_dir() and entry.is_dir() and not place.is_symlink():
             _into(entry, place, job_dir)

@@ -216,7 +216,7 @@ def main() -> int:
     root = Path(question["root"])
     config, _ = host.fitted(question["config"], root, torch.cuda.is_available())
     with contextlib.redirect_stdout(sys.stderr), tempfile.TemporaryDirectory() as place:
-        folder.make(root, Path(place), config)
+        folder.make(root, Path(place), config, to_read=True)
         os.chdir(place)
         sys.path.insert(0, place)
         metadata = config_folder(root) / METADATA
