@@ -93,12 +93,28 @@ class Hints:
         return did_you_mean(word, known()) if self.allows(word) else ""
 
 
+#: Of a longer line, such as data written without line ends, only what is around the place is shown.
+_LONGEST_LINE = 240
+_AROUND = 80
+
+
+def _window(text: str, column: int) -> tuple[str, int]:
+    """The part of a long line around `column`, and that column in it."""
+    start = max(0, column - 1 - _AROUND)
+    before = "..." if start > 0 else ""
+    after = "..." if start + 2 * _AROUND < len(text) else ""
+    return f"{before}{text[start : start + 2 * _AROUND]}{after}", column - start + len(before)
+
+
 def _excerpt(source: Source, span: Span, label: str, width: int) -> list[str]:
     line, column = source.position(span.start)
     start = max(0, min(span.start, len(source.text))) - (column - 1)
     end = source.text.find("\n", start)
     text = source.text[start : len(source.text) if end < 0 else end].rstrip("\r").replace("\t", " ")
     length = max(1, min(span.end - span.start, len(text) - column + 1))
+    if len(text) > _LONGEST_LINE:
+        text, column = _window(text, column)
+        length = min(length, len(text) - column + 1)
     caret = " " * (column - 1) + "^" * length + (f" {label}" if label else "")
     return [f"{line:>{width}} | {text}", f"{'':>{width}} | {caret}".rstrip()]
 

@@ -131,7 +131,7 @@ def _in_order(found: Mapping[Path, Fault]) -> tuple[Fault, ...]:
 def _item(
     item: Mapping[str, object], index: int, keys: Sequence[str], base: Path | None, shapes: dict[Path, Shape | str | None]
 ) -> Iterator[Fault]:
-    reference: tuple[Path, Shape] | None = None
+    reference: Shape | None = None
     for key in keys:
         for file in _paths(item.get(key), base):
             if file not in shapes:
@@ -144,9 +144,9 @@ def _item(
             elif reference is None:
                 # What has a shape to compare is a volume under the first key only.
                 if key == keys[0]:
-                    reference = file, shape
-            elif _grid(shape) != _grid(reference[1]):
-                text = f"it has {_shown(shape)} voxels, {reference[0].name} has {_shown(reference[1])}"
+                    reference = shape
+            elif _grid(shape) != _grid(reference):
+                text = f"it has {_shown(shape)} voxels, the {keys[0]} {_shown(reference)}"
                 yield Fault("shape", index, key, file, text)
 
 

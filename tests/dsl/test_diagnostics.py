@@ -23,6 +23,18 @@ def test_a_span_over_several_lines_is_underlined_in_its_first() -> None:
     assert text.endswith("1 | one\n  | ^^^")
 
 
+def test_of_a_line_without_end_only_the_surroundings_are_shown() -> None:
+    source = Source("a.json", "x" * 5000 + "HERE" + "y" * 5000)
+    *_, line, caret = render(Diagnostic("AM001", "wrong", Span("a.json", 5000, 5004)), {"a.json": source}).splitlines()
+    assert len(line) < 200
+    assert line[caret.index("^") : caret.rindex("^") + 1] == "HERE"
+    assert line.startswith("1 | ...x")
+    assert line.endswith("y...")
+    start = render(Diagnostic("AM001", "wrong", Span("a.json", 0, 9000)), {"a.json": source}).splitlines()[-1]
+    assert len(start) < 200
+    assert start.startswith("  | ^^^")
+
+
 def test_render_without_a_source() -> None:
     assert render(Diagnostic("AM001", "wrong", NOWHERE, severity="warning"), {}) == "warning[AM001]: wrong"
     assert render(Diagnostic("AM001", "wrong", Span("gone", 0, 1)), {}) == "error[AM001]: wrong\n --> gone"

@@ -173,7 +173,7 @@ def test_folds_need_no_list_for_the_validation(root: Path) -> None:
 
 def test_a_label_of_another_shape_is_found_by_its_header(root: Path) -> None:
     nibabel.save(nibabel.Nifti1Image(np.zeros((4, 4, 5), np.uint8), np.eye(4)), root / "b.nii")
-    with pytest.raises(InputError, match=r"b\.nii: it has 4 x 4 x 5 voxels, a\.nii has 4 x 4 x 4"):
+    with pytest.raises(InputError, match=r"b\.nii: it has 4 x 4 x 5 voxels, the image 4 x 4 x 4"):
         inspect(root, config())
 
 

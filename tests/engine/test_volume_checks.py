@@ -46,7 +46,7 @@ def test_a_label_on_another_grid_is_found(tmp_path: Path) -> None:
     found = check(tmp_path, {"image": image, "label": image}, {"image": image, "label": label})
     assert told(found, "`x`").splitlines() == [
         "1 of the 2 files named by `x` has another shape than the image:",
-        f"  [1].label: {tmp_path}/b.nii.gz: it has 5 x 6 x 8 voxels, a.nii.gz has 5 x 6 x 7",
+        f"  [1].label: {tmp_path}/b.nii.gz: it has 5 x 6 x 8 voxels, the image 5 x 6 x 7",
     ]
 
 
