@@ -23,6 +23,8 @@ from .tree import Fault
 TextOf: TypeAlias = Callable[[Span], str]
 
 _DEFAULT_TRIALS = 20
+#: Of `repeat`: each is a job, and all of a point are planned at once.
+_MOST_REPETITIONS = 1000
 _KEYS = (
     "target", "controller", "workers", "seed", "order", "baseline", "keep", "out", "executor", "handlers", "budget",
     "pruner", "repeat", "phase", "accelerate", "stall_time", "disk_reserve", "cache",
@@ -337,9 +339,14 @@ class StudyReader:
         if not any(key in self._study.settings for key in ("repeat.folds", "repeat.seeds")):
             help = "write `repeat { folds = 5 }` or `repeat { seeds = [0, 1, 2] }`"
             self.faults.append(Fault("AM402", "`repeat` says what is repeated", said[0].span, help=help).diagnostic)
+        own = tuple(seed for seed in seeds if isinstance(seed, int)) if isinstance(seeds, tuple) else ()
+        count = (folds or 1) * max(1, len(own))
+        if count > _MOST_REPETITIONS:
+            message = f"{count} jobs for each point are more than {_MOST_REPETITIONS}"
+            self.faults.append(Fault("AM402", message, said[0].span).diagnostic)
         return ir.Repeat(
             folds,
-            tuple(seed for seed in seeds if isinstance(seed, int)) if isinstance(seeds, tuple) else (),
+            own,
             "median" if score == "median" else "min" if score == "min" else "mean",
             values.get("repeat.abandon") is True,
         )

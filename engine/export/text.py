@@ -29,6 +29,7 @@ def readme(trained: Trained, name: str, *, custom: bool, inference: bool = True)
     scores = ", ".join(f"{metric} {score_text(value)}" for metric, value in job.scores.items())
     path = "PYTHONPATH=custom " if custom else ""
     more = _OF_IMAGES if trained.spec.target.name == "Mmar" else ""
+    items = " (`configs/data_list.json`, paths relative to `dataset_dir`)" if trained.spec.target.name == "Mmar" else ""
     segment = _SEGMENT.format(path=path, more=more) if inference else ""
     return f"""# {name}
 
@@ -39,7 +40,7 @@ Found parameters: `{parameters_text(job.params, {})}`
 
 ## Evaluate
 
-In this folder, on the validation list (`configs/data_list.json`, paths relative to `dataset_dir`):
+In this folder, on the validation list{items}. MONAI's command needs the package `fire`:
 
 ```
 {path}python -m monai.bundle run --config_file configs/evaluate.json --meta_file configs/metadata.json --bundle_root .

@@ -203,6 +203,7 @@ def test_a_study_with_phases_ends(body: str, trials: int | None) -> None:
         ("pruner = 3", "AM402", ""),
         ("repeat { fold = 5 }", "AM401", "did you mean `folds`?"),
         ("repeat { folds = 1 }", "AM402", "from 2"),
+        ("repeat { folds = 500, seeds = [0, 1, 2] }", "AM402", "1500 jobs for each point are more than 1000"),
         ('repeat { score = "min" }', "AM402", "folds = 5"),
         ('repeat { folds = 2, score = "max" }', "AM402", ""),
         ("repeat { seeds = 3 }", "AM402", ""),
