@@ -10,32 +10,65 @@ import ctypes
 import os
 import threading
 from collections.abc import Callable
-from concurrent.futures import Future
 from contextlib import suppress
 from queue import SimpleQueue
 
 Work = Callable[[], None]
 
 
+class Task:
+    """Work given to a helper. A `Future` would do, but is made in the time that a small kernel takes."""
+
+    __slots__ = ("_latch", "_work", "done", "error")
+
+    def __init__(self, work: Work) -> None:
+        self._work: Work | None = work
+        self.error: BaseException | None = None
+        self.done = False
+        self._latch = threading.Lock()
+        self._latch.acquire()
+
+    def run(self) -> None:
+        """By the helper, once."""
+        work, self._work = self._work, None  # what it holds on to goes with it
+        try:
+            if work is not None:
+                work()
+        except BaseException as error:
+            self.error = error
+        finally:
+            self.done = True
+            self._latch.release()
+
+    def cancel(self) -> None:
+        """It is not begun any more, if it was not yet."""
+        self._work = None
+
+    def wait(self) -> BaseException | None:
+        """Until it is done; the error that it ended with."""
+        with self._latch:
+            return self.error
+
+
 class Helper:
     """One daemon thread that carries out what it is given, in that order."""
 
     def __init__(self) -> None:
-        self._given: SimpleQueue[tuple[Future[None], Work]] = SimpleQueue()
+        self._given: SimpleQueue[Task] = SimpleQueue()
         self._thread = threading.Thread(target=self._serve, name="kernels", daemon=True)
         self._thread.start()
         self._off = -1
         #: how many pieces of work are not done yet
         self.load = 0
 
-    def give(self, work: Work, core: int | None) -> Future[None]:
+    def give(self, work: Work, core: int | None) -> Task:
         """Starts `work`. `core`: where the caller runs."""
         if core is not None and core != self._off:
             self._keep_off(core)
-        future: Future[None] = Future()
+        task = Task(work)
         self.load += 1
-        self._given.put((future, work))
-        return future
+        self._given.put(task)
+        return task
 
     def _keep_off(self, core: int) -> None:
         allowed = os.sched_getaffinity(0) - {core}
@@ -46,16 +79,10 @@ class Helper:
 
     def _serve(self) -> None:
         while True:
-            future, work = self._given.get()
-            try:
-                if future.set_running_or_notify_cancel():
-                    work()
-                    future.set_result(None)
-            except BaseException as error:
-                future.set_exception(error)
-            finally:
-                self.load -= 1
-                del future, work  # and what they hold on to, until the next
+            task = self._given.get()
+            task.run()
+            self.load -= 1
+            del task
 
 
 class Pool:
@@ -71,7 +98,7 @@ class Pool:
         """The lock may have been held, and the threads are gone: neither may be touched again."""
         self._lock, self._helpers, self.forked = threading.Lock(), [], True
 
-    def give(self, works: list[Work]) -> list[Future[None]]:
+    def give(self, works: list[Work]) -> list[Task]:
         """Each piece of work to a helper of its own, to the least busy ones."""
         with self._lock:
             while len(self._helpers) < len(works):

@@ -8,13 +8,12 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
-from concurrent.futures import Future
 from functools import partial
 
 import torch
 from torch.utils.data import get_worker_info
 
-from .helpers import Pool
+from .helpers import Pool, Task
 
 _pool = Pool()
 os.register_at_fork(after_in_child=_pool.forget_after_fork)
@@ -27,7 +26,7 @@ def thread_count() -> int:
     return max(1, torch.get_num_threads())
 
 
-def start_beside(work: Callable[[], None]) -> Future[None] | None:
+def start_beside(work: Callable[[], None]) -> Task | None:
     """`work` on a helper thread as soon as one is free, or None where only the caller may work."""
     return None if thread_count() == 1 else _pool.give([work])[0]
 
@@ -44,13 +43,13 @@ def run_in_slabs(work: Callable[[int, int], None], total: int, smallest: int, th
         work(0, total)
         return
     bounds = [total * i // slabs for i in range(slabs + 1)]
-    futures: list[Future[None]] = []
+    tasks: list[Task] = []
     try:
-        futures = _pool.give([partial(work, bounds[i], bounds[i + 1]) for i in range(1, slabs)])
+        tasks = _pool.give([partial(work, bounds[i], bounds[i + 1]) for i in range(1, slabs)])
         work(bounds[0], bounds[1])
     finally:
         # Even after an error no helper may still be writing into the output.
-        errors = [future.exception() for future in futures]
+        errors = [task.wait() for task in tasks]
     for error in errors:
         if error is not None:
             raise error

@@ -5,11 +5,11 @@ from __future__ import annotations
 import threading
 from collections import deque
 from collections.abc import Hashable
-from concurrent.futures import Future
 from typing import Any
 
 import torch
 
+from ..helpers import Task
 from ..threads import start_beside, thread_count
 from .buffers import Buffers
 from .noise import Draw
@@ -32,7 +32,7 @@ class Ahead:
         self._allowed = count > 1 and min(threads or thread_count(), thread_count()) > 1
         self._waiting: deque[Draw] = deque()
         self._ended = False
-        self._running: Future[None] | None = None
+        self._running: Task | None = None
         self._begun = threading.Event()
 
     def see(self, index: int, sample: Any) -> None:
@@ -50,7 +50,7 @@ class Ahead:
                 draw.place = self.buffers[key][index]
                 if draw.size >= _SMALLEST:
                     self._waiting.append(draw)
-        if self._waiting and (self._running is None or self._running.done()):
+        if self._waiting and (self._running is None or self._running.done):
             self._begun.clear()
             self._running = start_beside(self._draw)
             # The decisions to come hold Python's lock, without which the helper could not even begin.

@@ -123,8 +123,8 @@ def test_a_helper_keeps_off_the_core_that_it_is_told() -> None:
     places = iter(sorted(cores)[:2])
     pool = helpers.Pool(lambda: next(places))
     for _ in range(2):
-        for future in pool.give([lambda: given.append(os.sched_getaffinity(0))]):
-            future.result(timeout=60)
+        for task in pool.give([lambda: given.append(os.sched_getaffinity(0))]):
+            assert task.wait() is None
     assert given == [cores - {core} for core in sorted(cores)[:2]]
     assert os.sched_getaffinity(0) == cores, "the caller's own place is its own"
 
@@ -138,7 +138,7 @@ def test_on_a_single_core_a_helper_stays_on_it() -> None:
     def call() -> None:
         os.sched_setaffinity(0, only)  # of this thread
         pool = helpers.Pool()
-        pool.give([lambda: given.append(os.sched_getaffinity(0))])[0].result(timeout=60)
+        pool.give([lambda: given.append(os.sched_getaffinity(0))])[0].wait()
 
     caller = threading.Thread(target=call)
     caller.start()
@@ -156,8 +156,7 @@ def test_work_goes_to_whoever_has_least() -> None:
     blocked = pool.give([wait])
     blocked += pool.give([lambda: None, lambda: None])
     try:
-        blocked[1].result(timeout=60)  # or it would wait behind the first
+        blocked[1].wait()  # or it would wait behind the first
     finally:
         gate.set()
-    for future in blocked:
-        future.result(timeout=60)
+    assert [task.wait() for task in blocked] == [None] * 3

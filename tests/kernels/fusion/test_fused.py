@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 import pickle
 from collections.abc import Callable
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +27,7 @@ from monai.data import (
 from pipeline_parity import assert_same, sample, volume
 
 from automl_run.kernels import Fused, fuse, threads
+from automl_run.kernels.helpers import Task
 
 KEYS = ["image", "label"]
 
@@ -149,7 +150,7 @@ def test_as_many_threads_as_asked_for(monkeypatch: pytest.MonkeyPatch, wanted: i
     asked: list[int] = []
     give = threads._pool.give
 
-    def noted(works: list[Callable[[], None]]) -> list[Future[None]]:
+    def noted(works: list[Callable[[], None]]) -> list[Task]:
         asked.append(len(works))
         return give(works)
 
