@@ -33,8 +33,8 @@ _log = logging.getLogger("automl_run.bundle")
 
 #: The name of a job's configuration, in its `configs/`.
 CONFIG: str = "train.json"
-#: One process that trains alone, as torch's launcher would set it: configurations for several GPUs read it.
 _POLL_S = 0.1
+#: One process that trains alone, as torch's launcher would set it: configurations for several GPUs read it.
 _ALONE = {"RANK": "0", "LOCAL_RANK": "0", "WORLD_SIZE": "1", "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": "0"}
 
 

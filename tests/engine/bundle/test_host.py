@@ -80,6 +80,12 @@ def test_folds_are_the_bundles_own(tmp_path: Path) -> None:
         target.check_folds({}, 5)
 
 
+def test_ranks_are_for_configurations_that_know_of_them(tmp_path: Path) -> None:
+    target = BundleTarget(str(tmp_path), tmp_path)
+    assert target.ranks({"initialize": ["$monai.utils.set_determinism(seed=1)"]}, 4) == 1
+    assert target.ranks({"initialize": ["$dist.init_process_group(backend='nccl')"]}, 4) == 4
+
+
 def test_a_job_is_a_bundle_of_its_own(tmp_path: Path) -> None:
     root, job = tmp_path / "bundle", tmp_path / "bundle" / "runs" / "a" / "W1_1_J1"
     code = ["configs/train.json", "configs/list.json", "scripts/net.py"]
