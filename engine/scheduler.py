@@ -270,6 +270,7 @@ class Scheduler:
                     shares=share_numbers([(w.name, w.gpus) for w in self._state.workers], worker),
                     measured=measured_metrics(study),
                     fold=self._fold(job),
+                    goal=next((goal for goal in study.objectives[:1] if goal.expr is None), None),
                 ),
             )
         except Undefined as undefined:

@@ -286,6 +286,7 @@ class Agent:
             locks=lock_names(settings.gpu_ids, assign.shares),
             measured=assign.measured,
             fold=assign.fold,
+            goal=assign.goal,
         )
         if not (is_safe_name(assign.job) and is_safe_name(assign.config_name)):
             attempt = Attempt(assign, spec, settings.run_dir)

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import msgspec
 
-from automl_run.dsl.ir import Spec, Value
+from automl_run.dsl.ir import Objective, Spec, Value
 from automl_run.engine.files import write_whole
 from automl_run.engine.folds import Fold
 
@@ -52,6 +52,7 @@ class JobSpec(msgspec.Struct, frozen=True):
     locks: tuple[str, ...] = ()
     measured: tuple[str, ...] = ()
     fold: Fold | None = None
+    goal: Objective | None = None
 
 
 def is_safe_name(name: str) -> bool:

@@ -132,6 +132,7 @@ def _run(spec: JobSpec, folder: Path, report: ChannelReport, peak: PeakMemory | 
         rank=0 if place is None else place.rank,
         ranks=ranks,
         fold=spec.fold,
+        goal=spec.goal,
     )
     result = run_ranks(spec, folder, ranks, report) if place is None and ranks > 1 else target.run(job)
     if report.failure is not None:

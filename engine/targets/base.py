@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Protocol, runtime_checkable
 
 from automl_run.dsl.evaluate import Resolved
-from automl_run.dsl.ir import Value
+from automl_run.dsl.ir import Objective, Value
 from automl_run.engine.folds import Fold
 
 
@@ -39,6 +39,7 @@ class Job:
     with. `objectives`: metric names the study is about. `measured`: built-in metrics that it reads too, to be returned or reported
     by a target that can measure them. CUDA_VISIBLE_DEVICES is set already; `gpus` are the ids, for logs. `rank` of `ranks`: which
     of the job's training processes this is; only a `DistributedTarget` has several. `fold`: of a cross-validation.
+    `goal`: what the best model of the job is the best at; None where no single metric says so.
     """
 
     name: str
@@ -54,6 +55,7 @@ class Job:
     rank: int = 0
     ranks: int = 1
     fold: Fold | None = None
+    goal: Objective | None = None
 
 
 #: What a job ends with: the metrics that count, or None: the best value reported for each objective counts.

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import msgspec
 
-from automl_run.dsl.ir import Spec, Value
+from automl_run.dsl.ir import Objective, Spec, Value
 from automl_run.engine.core.causes import Cause
 from automl_run.engine.folds import Fold
 
@@ -127,7 +127,7 @@ class Assign(Message, frozen=True):
     `shares`: for each GPU of the worker, which of its shares this worker has, -1 for one that no other worker uses; (): all alone.
     `measured`: built-in metrics that the job's process adds to its final values.
     `accelerate`: MONAI pipelines run fused. `cache`: bytes of prepared volumes that jobs share, None for the usual.
-    `fold`: of a cross-validation.
+    `fold`: of a cross-validation. `goal`: the first objective, if it is one metric.
     """
 
     job: str
@@ -145,6 +145,7 @@ class Assign(Message, frozen=True):
     shares: tuple[int, ...] = ()
     measured: tuple[str, ...] = ()
     fold: Fold | None = None
+    goal: Objective | None = None
 
 
 class Stop(Message, frozen=True):

@@ -13,6 +13,7 @@ from monai.engines import SupervisedEvaluator, SupervisedTrainer
 from monai.handlers import EarlyStopHandler, LrScheduleHandler, ValidationHandler, from_engine
 from monai.transforms import Compose, RandFlipd, RandGaussianNoised
 
+from automl_run.dsl.ir import Objective
 from automl_run.engine.targets.base import Job
 from automl_run.engine.targets.training.device import seed_training
 from automl_run.engine.targets.training.session import Session
@@ -50,10 +51,17 @@ class Net(torch.nn.Module):
 
 
 def tiny_session(
-    folder: Path, report: Any, epochs: int = 4, workers: int = 0, attempt: str = "job", seed: int = 3, patience: int = 100
+    folder: Path,
+    report: Any,
+    epochs: int = 4,
+    workers: int = 0,
+    attempt: str = "job",
+    seed: int = 3,
+    patience: int = 100,
+    goal: Objective | None = None,
 ) -> Session:
     """Eight items in two batches of four, shuffled and augmented; Adam, a schedule, dropout, batch norm, an early stop."""
-    job = Job("W1_1_J1", folder / attempt, {}, {"lr": 0.1}, seed, 1, (), ("loss",), report)
+    job = Job("W1_1_J1", folder / attempt, {}, {"lr": 0.1}, seed, 1, (), ("loss",), report, goal=goal)
     seed_training(0, job)
     torch.manual_seed(seed)
     data = [{"image": (x := torch.randn(1, 4, generator=torch.Generator().manual_seed(i))), "label": x.sum(1)} for i in range(8)]

@@ -107,6 +107,9 @@ class Session:
         if not self.is_first:
             return
         best, last = self.weights / BEST_WEIGHTS, self.weights / LAST_WEIGHTS
+        if self._best is not None:
+            # A handler of the training's own may have put there what it holds for the best.
+            _link(self._checkpoints.folder / self._best, best)
         if self._saved_at == self.trainer.state.iteration:
             _link(best, last)
         else:
@@ -199,13 +202,21 @@ class Session:
         self.validations += 1
         step, iteration = self.trainer.state.epoch if self._owed is None else self._owed, self.trainer.state.iteration
         self._owed = None
-        if engine.state.best_metric_epoch == engine.state.epoch:
+        if self._is_best(engine, counted):
             self._saved_at = iteration
             if self.is_first:
                 self._best = self._checkpoints.write_best(iteration, self._weights())
                 _link(self._checkpoints.folder / self._best, self.weights / BEST_WEIGHTS)
         if any_rank(self._report(step, counted), self._device):
             self.stopped = True
+
+    def _is_best(self, evaluator: Any, metrics: Mapping[str, float]) -> bool:
+        """So far, by what the study is about; by the evaluator's key metric where a validation does not give that."""
+        goal = self.job.goal
+        if goal is None or goal.metric not in metrics:
+            return bool(evaluator.state.best_metric_epoch == evaluator.state.epoch)
+        value, sign = metrics[goal.metric], 1 if goal.direction == "maximize" else -1
+        return all(sign * value > sign * told[goal.metric] for _, told in self._history if goal.metric in told)
 
     def _epoch(self, engine: Any) -> None:
         done, epochs = engine.state.epoch, engine.state.max_epochs

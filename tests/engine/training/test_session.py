@@ -6,13 +6,15 @@ import logging
 import os
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import pytest
 import torch
 from ignite.engine import Events
 from monai.utils import set_determinism
 from tiny_training import Recorder, tiny_session
+
+from automl_run.dsl.ir import Objective
 
 
 @pytest.fixture(autouse=True)
@@ -52,6 +54,24 @@ def whole(folder: Path, **options: Any) -> tuple[Recorder, dict[str, torch.Tenso
 
 def same(a: dict[str, torch.Tensor], b: dict[str, torch.Tensor]) -> bool:
     return a.keys() == b.keys() and all(torch.equal(a[name], b[name]) for name in a)
+
+
+@pytest.mark.parametrize("direction", ["maximize", "minimize"])
+def test_the_best_weights_are_those_of_the_score_whatever_the_key_metric_thinks(
+    tmp_path: Path, direction: Literal["maximize", "minimize"]
+) -> None:
+    """The evaluator holds the smallest loss for the best."""
+    report, seen = Recorder(tmp_path), list[dict[str, torch.Tensor]]()
+    session = tiny_session(tmp_path, report, goal=Objective("loss", direction))
+    assert session.evaluator is not None
+    session.evaluator.add_event_handler(
+        Events.COMPLETED, lambda engine: seen.append({name: part.clone() for name, part in session.model.state_dict().items()})
+    )
+    session.run()
+    losses = [metrics["loss"] for _, metrics in report.seen]
+    wanted = losses.index(max(losses) if direction == "maximize" else min(losses))
+    assert losses.index(max(losses)) != losses.index(min(losses))
+    assert same(weights(tmp_path, "model.pt"), seen[wanted])
 
 
 @pytest.mark.parametrize("workers", [0, 1])
