@@ -14,7 +14,7 @@ from .core.facts import AnyFact
 from .core.state import Job, State
 from .events import Event, Observer
 from .files import SUMMARY
-from .retention import Retention
+from .retention import Retention, forget_checkpoints
 from .run_folder import RunFolder
 from .summary import as_json, best_of, job_scores, params_of, repetition_text, summarize
 from .trace import Trace
@@ -149,8 +149,15 @@ class Publisher:
                 job.name, job.index, fact.state, fact.cause, fact.message, score, scores, fact.seconds, is_best, which
             )
         )  # fmt: skip
+        if fact.state == "done" and self._has_own_checkpoints(state):
+            forget_checkpoints(self._folder.job(job.name))
         if state.repeat is None:
             self._retention.ended(state, job.index)
+
+    def _has_own_checkpoints(self, state: State) -> bool:
+        """Whether the engine wrote them, and not code of the user's, who may want them."""
+        target = state.program.study.target if state.program else None
+        return target is not None and target.name in ("Mmar", "Bundle")
 
     def _concluded(self, state: State, fact: facts.Concluded) -> None:
         """A recommendation with several jobs has ended."""

@@ -11,7 +11,7 @@ import shutil
 from pathlib import Path
 from typing import Final
 
-from .agent.folders import JOB_FILE, LOG_FILE, OLD_LOG_FILE, RESULT_FILE
+from .agent.folders import CHECKPOINTS, JOB_FILE, LOG_FILE, OLD_LOG_FILE, RESULT_FILE
 from .core.state import State, merit
 
 _STAYS: Final = frozenset({"config", "configs", "command.txt", JOB_FILE, LOG_FILE, OLD_LOG_FILE, RESULT_FILE})
@@ -53,6 +53,11 @@ class Retention:
         if out is not None:
             for name in state.recommended[out].jobs:
                 _strip(self._folder / name)
+
+
+def forget_checkpoints(folder: Path) -> None:
+    """Of a job that is done and never runs again: they are several times as large as its network. OSError is left alone."""
+    shutil.rmtree(folder / CHECKPOINTS, ignore_errors=True)
 
 
 def _strip(folder: Path) -> None:

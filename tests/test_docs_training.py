@@ -102,6 +102,7 @@ def test_the_commands_of_the_page(tmp_path: Path) -> None:
     assert int(gone_on[1]) - len(steps[1]) in (0, 1)
     (ended,) = [fact for fact in facts if fact["f"] == "Ended"]
     assert ended["state"] == "done"
+    assert not (job / "checkpoints").exists(), "it never runs again"
     weights = torch.load(job / "attempt_2" / "models" / "model.pt", weights_only=True)["model"]
     assert ended["values"]["parameters"] == sum(part.numel() for name, part in weights.items() if "num_batches" not in name)
     assert 0 < ended["values"]["latency_ms"] < 60_000

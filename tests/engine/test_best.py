@@ -37,6 +37,7 @@ def test_the_best_of_a_command_says_how_it_was_run(tmp_path: Path) -> None:
     info = json.loads((folder / "best.json").read_bytes())
     assert json.loads((folder / "config" / "params.json").read_bytes()) == {"lr": info["score"]}
     assert (folder / "checkpoints" / "weights.txt").read_text() == str(info["score"])
+    assert len(list(tmp_path.glob("runs/a/W*/checkpoints/weights.txt"))) == 3, "what code of the user's keeps is the user's"
     text = (folder / "README.md").read_text()
     assert f"cd {tmp_path} || exit" in text
     assert f"python3 train.py {info['score']} --name" in text
