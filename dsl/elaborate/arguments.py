@@ -43,8 +43,7 @@ class Arguments:
         """Everything below `slot`. Unknown arguments were refused where they are written."""
         for binding in slot.chain():
             if binding.site is not None:
-                for alternative in binding.site.alternatives or []:
-                    value = alternative.values[binding.position]
+                for value in binding.alternatives():
                     if isinstance(value, (Comp, Seq, Map)):
                         self._tree(value)
             elif binding.value is not None:
@@ -130,8 +129,7 @@ def _check_binding(cls: str, name: str, kinds: tuple[signatures.Kind, ...], bind
         return
     if binding.given and isinstance(binding.value, Leaf):
         _check_value(cls, name, kinds, binding.value.expr)
-    for alternative in binding.site.alternatives or []:
-        value = alternative.values[binding.position]
+    for value in binding.alternatives():
         if isinstance(value, Leaf):
             _check_value(cls, name, kinds, value.expr)
         elif isinstance(value, RangeTree):

@@ -79,7 +79,7 @@ def _found(root: Map, id: Id) -> list[Tree]:
             if any(isinstance(tree, Leaf) and _is_later(tree) for tree in trees):
                 raise _Unknown
             raise _Missing(at, [name for tree in trees for name in _names(tree)])
-        trees = [tree for slot in slots for tree in _standing(slot)]
+        trees = [tree for slot in slots for tree in slot.standing()]
     return trees
 
 
@@ -121,19 +121,6 @@ def _names(tree: Tree) -> list[str]:
             return []
 
 
-def _standing(slot: Slot) -> list[Tree]:
-    """Its value, and every alternative of its search."""
-    out: list[Tree] = []
-    for binding in slot.chain():
-        if binding.value is not None:
-            out.append(binding.value)
-        for alternative in binding.site.alternatives or [] if binding.site is not None else ():
-            value = alternative.values[min(binding.position, len(alternative.values) - 1)]
-            if isinstance(value, (Comp, Seq, Map, Leaf)):
-                out.append(value)
-    return out
-
-
 def _references(tree: Tree, id: Id) -> Iterator[tuple[Id, Span]]:
     """Every id that the texts of `tree`, which stands at `id`, refer to, and where."""
     match tree:
@@ -150,7 +137,7 @@ def _references(tree: Tree, id: Id) -> Iterator[tuple[Id, Span]]:
     if isinstance(tree, Leaf):
         return
     for name, slot in children:
-        for child in _standing(slot):
+        for child in slot.standing():
             yield from _references(child, (*id, name))
 
 

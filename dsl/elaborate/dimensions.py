@@ -122,8 +122,8 @@ class Dimensions:
         for binding in slot.chain():
             if isinstance(binding.value, Leaf):
                 found.append(self.of(binding.value.expr, binding.value.scope, binding.value.home))
-            for alternative in binding.site.alternatives or [] if binding.site is not None else ():
-                match alternative.values[min(binding.position, len(alternative.values) - 1)]:
+            for alternative in binding.alternatives():
+                match alternative:
                     case Leaf(expr, scope, home):
                         found.append(self.of(expr, scope, home))
                     case RangeTree(range, scope):

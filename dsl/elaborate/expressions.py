@@ -363,7 +363,7 @@ class Expressions:
         site = binding.site
         if site is None:
             return ir.Lit(False)
-        trees = [alternative.values[binding.position] for alternative in site.alternatives or []]
+        trees = binding.alternatives()
         wanted, index = _wanted_class(right)
         classes = [tree for tree in trees if isinstance(tree, Comp)]
         if wanted is not None and classes:

@@ -176,8 +176,7 @@ class Lowering:
         """Whether components stand at `slot`, directly, among alternatives, in a list, or through another name."""
         for binding in slot.chain():
             if binding.site is not None:
-                trees = [alternative.values[binding.position] for alternative in binding.site.alternatives or []]
-                if any(not isinstance(tree, RangeTree) and self._tree_builds(tree, depth) for tree in trees):
+                if any(not isinstance(tree, RangeTree) and self._tree_builds(tree, depth) for tree in binding.alternatives()):
                     return True
             elif binding.value is not None and self._tree_builds(binding.value, depth):
                 return True

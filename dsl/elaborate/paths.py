@@ -65,8 +65,7 @@ def _slot(slot: Slot, path: str, id: str, step: str, parent: Parent | None) -> N
             if binding.value is not None:
                 _tree(binding.value, slot.path, slot.id, Parent(slot, binding, None, None))
             continue
-        position = binding.position
-        trees = [alternative.values[position] for alternative in binding.site.alternatives or []]
+        trees = binding.alternatives()
         for at, tree in enumerate(trees):
             if not isinstance(tree, RangeTree):
                 _tree(tree, slot.path, f"{branch}[{structure_label(trees, at)}]", Parent(slot, binding, at, None))

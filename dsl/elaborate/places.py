@@ -174,10 +174,7 @@ class Places:
         out: list[Tree] = []
         for binding in slot.chain():
             if binding.site is not None:
-                for alternative in binding.site.alternatives or []:
-                    value = alternative.values[min(binding.position, len(alternative.values) - 1)]
-                    if isinstance(value, (Comp, Seq, Map)):
-                        out.append(value)
+                out += [value for value in binding.alternatives() if isinstance(value, (Comp, Seq, Map))]
             elif isinstance(binding.value, Leaf):
                 if create is None:
                     out += self._followed(binding.value)

@@ -51,10 +51,4 @@ def _trees(tree: Tree) -> Iterator[Tree]:
             case Map(entries=entries):
                 slots = list(entries.values())
         for slot in slots:
-            for binding in slot.chain():
-                if binding.value is not None:
-                    waiting.append(binding.value)
-                for alternative in binding.site.alternatives or [] if binding.site is not None else ():
-                    value = alternative.values[min(binding.position, len(alternative.values) - 1)]
-                    if isinstance(value, (Comp, Seq, Map, Leaf)):
-                        waiting.append(value)
+            waiting += slot.standing()

@@ -180,6 +180,11 @@ class Binding:
     #: what a fixed value overrode: a plain reader of a parameter keeps it for the baseline trial
     inherited: Tree | None = None
 
+    def alternatives(self) -> list[Tree | RangeTree]:
+        """What its search may put here; [] of a fixed value."""
+        found = self.site.alternatives or [] if self.site is not None else []
+        return [each.values[min(self.position, len(each.values) - 1)] for each in found]
+
 
 @dataclass(frozen=True, slots=True)
 class Parent:
@@ -211,3 +216,11 @@ class Slot:
         while binding is not None:
             yield binding
             binding = binding.below
+
+    def standing(self) -> list[Tree]:
+        """Every value and alternative that it can have, ranges left out."""
+        out: list[Tree] = []
+        for binding in self.chain():
+            out += [] if binding.value is None else [binding.value]
+            out += [tree for tree in binding.alternatives() if not isinstance(tree, RangeTree)]
+        return out

@@ -12,7 +12,7 @@ from ..diagnostics import Diagnostic
 from ..elaborate.layers import Layered, build
 from ..elaborate.paths import assign, branch_suffix, group_id
 from ..elaborate.places import Places
-from ..elaborate.tree import Comp, Fault, Leaf, Map, RangeTree, Seq, Site, Slot, Tree
+from ..elaborate.tree import Comp, Fault, Leaf, Map, Seq, Site, Slot, Tree
 from ..lint import lint
 from ..load import Checked, check, check_automl_config
 from ..source import Span
@@ -85,14 +85,14 @@ class Analysis:
     def trees(self, slot: Slot) -> list[Tree]:
         """What stands at `slot`: its value and every alternative of its search; a lone name is followed."""
         out: list[Tree] = []
-        for tree in _written(slot):
+        for tree in slot.standing():
             if isinstance(tree, Leaf) and isinstance(tree.expr, (ast.Name, ast.Attr)):
                 try:
                     target = self.places.resolve(tree.expr, tree.scope, tree.home)
                 except Fault:
                     continue
                 if isinstance(target, Slot) and target is not slot:
-                    out += [each for each in _written(target) if not isinstance(each, Leaf)]
+                    out += [each for each in target.standing() if not isinstance(each, Leaf)]
             else:
                 out.append(tree)
         return out
@@ -163,20 +163,8 @@ def every_slot(places: Places) -> Iterator[Slot]:
             continue
         seen.add(id(slot))
         yield slot
-        for tree in _written(slot):
+        for tree in slot.standing():
             pending += reversed(_inside(tree))
-
-
-def _written(slot: Slot) -> list[Tree]:
-    out: list[Tree] = []
-    for binding in slot.chain():
-        if binding.value is not None:
-            out.append(binding.value)
-        for alternative in binding.site.alternatives or [] if binding.site is not None else []:
-            value = alternative.values[min(binding.position, len(alternative.values) - 1)]
-            if not isinstance(value, RangeTree):
-                out.append(value)
-    return out
 
 
 def _inside(tree: Tree) -> list[Slot]:
@@ -201,7 +189,7 @@ def children(tree: Tree) -> dict[str, Slot]:
         case Seq(items=items):
             out: dict[str, Slot] = {}
             for item in items:
-                for each in _written(item):
+                for each in item.standing():
                     if isinstance(each, Comp):
                         out.setdefault(each.short, item)
             return out

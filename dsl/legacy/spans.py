@@ -48,8 +48,7 @@ def _slot(slot: Slot, out: dict[str, Span]) -> None:
             continue
         slots = [each for _, each in site.attached()]
         out[group_id(slots) + branch_suffix(slots[0], site.binding_of(slots[0]))] = site.span
-        for alternative in site.alternatives or []:
-            tree = alternative.values[min(binding.position, len(alternative.values) - 1)]
+        for tree in binding.alternatives():
             if not isinstance(tree, RangeTree):
                 _tree(tree, out)
 
