@@ -15,6 +15,7 @@ from typing import Final
 
 import msgspec
 
+from automl_run.engine.targets.oom_kills import oom_kill_count
 from automl_run.engine.targets.out_of_memory import suggestion
 from automl_run.engine.wire.connection import Connection
 from automl_run.engine.wire.frames import decode_to_agent
@@ -27,7 +28,6 @@ from .job import DUMP_SIGNAL
 from .log_pump import LogPump
 from .measured import PEAK_MEMORY
 from .memory import INTERVAL_S, PeakMemory, sweep_shared_memory
-from .oom import oom_kill_count
 from .orders import OVER, Graces, Order
 from .outcome import Ending, Outcome, Reason, ResultFile, Seen, conclude
 from .processes import ChildSignals, ended_child, has_descriptors, kill_descendants, send_signal

@@ -25,8 +25,10 @@ from typing import Final
 
 from automl_run.dsl.ir import Value
 from automl_run.engine.targets.base import DistributedTarget
+from automl_run.engine.targets.child_output import ChildOutput
 from automl_run.engine.targets.conversation import also_on_sigterm
 from automl_run.engine.targets.failures import cause_of_status, cause_of_text
+from automl_run.engine.targets.oom_kills import oom_kill_count
 from automl_run.engine.wire import messages as wire
 from automl_run.engine.wire.connection import Connection
 from automl_run.engine.wire.frames import decode_from_agent
@@ -34,7 +36,6 @@ from automl_run.errors import JobError
 
 from .folders import JobSpec
 from .measured import PEAK_GPU_MEMORY
-from .oom import oom_kill_count
 from .processes import die_with_parent
 from .report import ChannelReport
 
@@ -45,8 +46,6 @@ CPU_RANKS_VARIABLE: Final = "AUTOML_RUN_CPU_RANKS"
 _MOST_CPU_RANKS: Final = 64
 #: From the first failure of a rank to the end of torchrun, which ends the others.
 _END_S: Final = 20.0
-_CHUNK: Final = 64 * 1024
-_TAIL_BYTES: Final = 8192
 _EXIT_CODE: Final = re.compile(r"exitcode\s*:\s*(-?\d+)")
 
 
@@ -94,7 +93,8 @@ class _Ranks:
         #: the final values of each rank that ended well; but for its peak of GPU memory, only the first rank has any
         self._done: list[dict[str, float]] = []
         self._failure: JobError | None = None
-        self._tail = b""
+        assert process.stdout is not None
+        self._output = ChildOutput(process.stdout.fileno())
         self._kill_at: float | None = None
         self._stopping = False
         #: told of SIGTERM, which may have been a request to stop
@@ -132,7 +132,6 @@ class _Ranks:
         output = self._process.stdout
         assert output is not None
         with output, selectors.DefaultSelector() as selector:
-            os.set_blocking(output.fileno(), False)
             self._server.setblocking(False)
             for fd in (pidfd, output.fileno(), self._server.fileno(), self._signalled):
                 selector.register(fd, selectors.EVENT_READ)
@@ -143,7 +142,7 @@ class _Ranks:
                 ready = [key.fd for key, _ in selector.select(wait_s)]
                 for fd in ready:
                     if fd == output.fileno():
-                        if self._pump(fd) == b"":
+                        if self._output.read() == b"":
                             selector.unregister(fd)
                     elif fd == self._server.fileno():
                         sock, _ = self._server.accept()
@@ -172,19 +171,8 @@ class _Ranks:
             for connection in self._connections:
                 if not connection.eof:
                     self._hear(connection)
-            while self._pump(output.fileno()):
+            while self._output.read():
                 pass
-
-    def _pump(self, fd: int) -> bytes | None:
-        """b"" at the end of the output, None where there is nothing now."""
-        try:
-            data = os.read(fd, _CHUNK)
-        except BlockingIOError:
-            return None
-        sys.stdout.buffer.write(data)
-        sys.stdout.buffer.flush()
-        self._tail = (self._tail + data)[-_TAIL_BYTES:]
-        return data
 
     def _hear(self, connection: Connection[wire.FromAgent]) -> None:
         for message in connection.receive():
@@ -221,7 +209,7 @@ class _Ranks:
 
     def _why(self, code: int, oom_kills: int) -> JobError:
         """The failure that came first: one that a signal ended says nothing, and the others then say that they lost it."""
-        tail = self._tail.decode(errors="replace")
+        tail = self._output.tail
         codes = [int(found) for found in _EXIT_CODE.findall(tail)]
         # By SIGTERM torchrun ends what is left.
         crashed = next((found for found in codes if found < 0 and found != -signal.SIGTERM), None)

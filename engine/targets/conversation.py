@@ -8,26 +8,24 @@ import os
 import selectors
 import signal
 import subprocess
-import sys
 import threading
 import time
 from collections.abc import Callable, Mapping
 from types import FrameType
 from typing import Final, Protocol, TypeAlias, runtime_checkable
 
-from automl_run.engine.agent.oom import oom_kill_count
 from automl_run.errors import JobError
 
 from .base import Report, Result
+from .child_output import ChildOutput
 from .failures import cause_of_status
 from .last_words import last_words
 from .metric_lines import Lines, Patterns, metric_line
+from .oom_kills import oom_kill_count
 from .script_channel import ScriptChannel
 
 #: From SIGTERM to the command's kill.
 _TERM_GRACE_S: Final = 10.0
-_CHUNK: Final = 64 * 1024
-_TAIL_BYTES: Final = 8192
 _SIGNALS: Final = frozenset(getattr(signal, f"SIG{name}") for name in ("HUP", "INT", "QUIT", "ABRT", "BUS", "KILL", "SEGV", "TERM"))
 
 
@@ -57,7 +55,8 @@ class Conversation:
         self._patterns = Patterns(patterns or {})
         self._lines = Lines(every=bool(patterns))
         self._final: dict[str, float] = {}
-        self._tail = b""
+        assert process.stdout is not None
+        self._output = ChildOutput(process.stdout.fileno())
         #: whether it was asked to stop
         self.told = False
         #: whether the command said any metric
@@ -75,7 +74,7 @@ class Conversation:
             if before is not None:
                 signal.signal(signal.SIGTERM, before)
         if code != 0 and not self.told:
-            tail = self._tail.decode(errors="replace")
+            tail = self._output.tail
             # A shell says so that what it ran was ended by a signal.
             killed = 128 - code if code - 128 in _SIGNALS else code
             cause, message = cause_of_status(killed, tail, oom_kill_count() - self._oom_kills)
@@ -88,7 +87,6 @@ class Conversation:
         assert self._process.stdout is not None
         pidfd = os.pidfd_open(self._process.pid)
         with self._process.stdout as output, selectors.DefaultSelector() as selector:
-            os.set_blocking(output.fileno(), False)
             selector.register(output, selectors.EVENT_READ, self._read_output)
             selector.register(self._channel.fd, selectors.EVENT_READ, self._read_channel)
             if self._stoppable is not None and self._stoppable.fileno() >= 0:
@@ -105,7 +103,7 @@ class Conversation:
                     for key in ready:
                         if not key.data(key.fd):
                             selector.unregister(key.fileobj)
-                while self._read(output.fileno()):
+                while self._read():
                     pass
                 self._take_line(self._lines.end())
                 self._read_channel(self._channel.fd)
@@ -124,18 +122,11 @@ class Conversation:
 
     def _read_output(self, fd: int) -> bool:
         """False at the end of the output."""
-        return self._read(fd) != b""
+        return self._read() != b""
 
-    def _read(self, fd: int) -> bytes | None:
-        """What is there now; b"" at the end of the output, None before it."""
-        try:
-            data = os.read(fd, _CHUNK)
-        except BlockingIOError:
-            return None
-        sys.stdout.buffer.write(data)
-        sys.stdout.buffer.flush()
-        self._tail = (self._tail + data)[-_TAIL_BYTES:]
-        for line in self._lines.cut(data):
+    def _read(self) -> bytes | None:
+        data = self._output.read()
+        for line in self._lines.cut(data or b""):
             self._take_line(line)
         return data
 

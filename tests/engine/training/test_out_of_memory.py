@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
-from automl_run.engine.agent.oom import oom_kill_count
 from automl_run.engine.agent.outcome import Ending, Seen, conclude
 from automl_run.engine.targets.failures import cause_of_text
+from automl_run.engine.targets.oom_kills import oom_kill_count
 from automl_run.engine.targets.out_of_memory import suggestion
 
 MMAR: dict[str, Any] = {
