@@ -24,7 +24,7 @@ from typing import Final
 from automl_run.errors import InputError
 
 from .agent.folders import CHECKPOINTS, LOG_FILE, OLD_LOG_FILE, JobSpec, attempt_dir, checkpoint_dir, read_job_spec
-from .files import BEST, write_whole
+from .files import BEST, BEST_INFO, write_whole
 
 _NEW: Final = ".best.new"
 _OLD: Final = ".best.old"
@@ -51,7 +51,7 @@ def write_best(run: Path, job: str, fence: int, info: object) -> None:
     spec = read_job_spec(attempt)
     if spec is not None:
         _make_usable(run, spec, new, info)
-    (new / "best.json").write_text(json.dumps(info, indent=2) + "\n", encoding="utf-8")
+    (new / BEST_INFO).write_text(json.dumps(info, indent=2) + "\n", encoding="utf-8")
     _put_in_place(new, run / BEST, run / _OLD)
 
 
@@ -85,9 +85,8 @@ def _stand_alone(file: Path, spec: JobSpec) -> None:
     """Data lists by absolute paths: the config means the same wherever it lies."""
     from .targets.mmar.folds import with_absolute_data
 
-    root = (Path(spec.base_dir) / Path(str(next(iter(spec.target.args.values()), ""))).expanduser()).resolve()
     try:
-        config = with_absolute_data(json.loads(file.read_bytes()), root)
+        config = with_absolute_data(json.loads(file.read_bytes()), spec.root)
     except (OSError, ValueError, InputError):
         return
     # A new file: the one that is there is the job's own, under another name.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 from pathlib import Path
 from typing import Final
 
@@ -15,6 +16,8 @@ TRACE: Final = "trace.log"
 REPORT: Final = "report.html"
 #: The folder of the best job's model.
 BEST: Final = "best"
+#: In it: scores and parameters, for programs.
+BEST_INFO: Final = "best.json"
 #: The folder of prepared volumes that jobs share.
 CACHE: Final = "cache"
 
@@ -51,3 +54,15 @@ def put_in_place(staged: Path, path: Path, *, sync: bool) -> None:
             os.fsync(folder)
         finally:
             os.close(folder)
+
+
+def link_whole(source: Path, target: Path) -> None:
+    """`target` is `source`, whole or not at all: its bytes are shared where the file system can, and copied elsewhere."""
+    target.parent.mkdir(parents=True, exist_ok=True)
+    beside = target.with_name(f".writing.{target.name}")
+    beside.unlink(missing_ok=True)
+    try:
+        os.link(source, beside)
+    except OSError:
+        shutil.copyfile(source, beside)
+    beside.replace(target)

@@ -16,7 +16,7 @@ from automl_run.errors import InputError, RunExistsError
 
 from . import journal
 from .best import write_best
-from .files import BEST, ENDPOINT, PROGRAM, write_whole
+from .files import BEST, BEST_INFO, ENDPOINT, PROGRAM, write_whole
 from .wire.server import private_root
 
 _MAX_RUN_ID: Final = 128
@@ -49,7 +49,7 @@ class RunFolder:
     def best_job(self) -> str | None:
         """The job whose model `best/` is; None where there is none."""
         try:
-            info = json.loads((self.best / "best.json").read_bytes())
+            info = json.loads((self.best / BEST_INFO).read_bytes())
         except (OSError, ValueError):
             return None
         name = info.get("job") if isinstance(info, dict) else None

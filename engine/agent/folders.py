@@ -54,6 +54,12 @@ class JobSpec(msgspec.Struct, frozen=True):
     fold: Fold | None = None
     goal: Objective | None = None
 
+    @property
+    def root(self) -> Path:
+        """The folder that the target names: of an MMAR or a bundle."""
+        path = next(iter(self.target.args.values()), "")
+        return (Path(self.base_dir) / Path(str(path)).expanduser()).resolve()
+
 
 def is_safe_name(name: str) -> bool:
     """True iff `name` is one component of a path that stays in its folder: names come from the wire."""

@@ -16,7 +16,7 @@ from automl_run.dsl.ir import Value
 from automl_run.engine.agent.folders import read_job_spec
 from automl_run.errors import AutoMLError, InputError
 
-from .source import WEIGHTS, target_root
+from .source import WEIGHTS
 
 
 def score(folder: Path, key: str | None = None) -> dict[str, float]:
@@ -31,7 +31,7 @@ def score(folder: Path, key: str | None = None) -> dict[str, float]:
     from automl_run.engine.targets.mmar.evaluate import evaluate
 
     with tempfile.TemporaryDirectory() as output:
-        return evaluate(config, target_root(spec), folder / WEIGHTS, key or _validation_key(config), Path(output))
+        return evaluate(config, spec.root, folder / WEIGHTS, key or _validation_key(config), Path(output))
 
 
 def _validation_key(config: Mapping[str, Value]) -> str:

@@ -51,7 +51,7 @@ def export(trained: Trained, out: Path) -> None:
             (folder / name).mkdir()
         translation = Translation(trained.config, trained.root)
         evaluator = _evaluator(trained, translation)
-        parts = _parts(translation, trained.root)
+        parts = _parts(translation)
         items, base = _items(trained)
         _write(folder / "configs" / _DATA_LIST, {"validation": items})
         weights = _weights(trained.weights)
@@ -96,7 +96,7 @@ def _evaluator(trained: Trained, translation: Translation) -> dict[str, Value]:
     return {**evaluator, "device": "@device", "amp": "$@device.type == 'cuda'" if amp else False, "val_handlers": "@handlers"}
 
 
-def _parts(translation: Translation, root: Path) -> dict[str, Value]:
+def _parts(translation: Translation) -> dict[str, Value]:
     parts = dict(translation.parts)
     parts.pop("handlers", None)
     network = parts.pop("network")

@@ -15,6 +15,8 @@ from typing import Any, Final
 
 from automl_run.dsl.ir import Value
 from automl_run.engine.agent.folders import CHECKPOINTS, JOB_FILE, LOG_FILE, OLD_LOG_FILE, RESULT_FILE
+from automl_run.engine.files import BEST_INFO
+from automl_run.engine.targets.bundle.layout import COMMAND
 from automl_run.errors import InputError
 
 from .folder import new_folder
@@ -34,8 +36,8 @@ _ASIDE: Final = frozenset(
         RESULT_FILE,
         "config",
         "commands",
-        "command.txt",
-        "best.json",
+        COMMAND,
+        BEST_INFO,
         "eval",
         "AUTOML.md",
     }
@@ -73,7 +75,7 @@ def _copy(source: Path, folder: Path) -> None:
     for entry in sorted(source.iterdir()):
         if entry.name in _ASIDE or entry.name.startswith(("attempt_", ".")):
             continue
-        if entry.name == "README.md" and (source / "best.json").is_file():
+        if entry.name == "README.md" and (source / BEST_INFO).is_file():
             continue  # says what best/ is
         if entry.is_symlink():
             (folder / entry.name).symlink_to(entry.resolve())

@@ -28,7 +28,7 @@ WEIGHTS: Final = Path("models") / "model.pt"
 
 @dataclass(frozen=True, slots=True)
 class Trained:
-    """`folder` holds `config/` and the weights; `base_dir`: what the target's own path is relative to."""
+    """`folder` holds `config/` and the weights."""
 
     summary: Summary
     job: Job
@@ -43,12 +43,7 @@ class Trained:
     @property
     def root(self) -> Path:
         """The folder that the target names."""
-        return target_root(self.spec)
-
-
-def target_root(spec: JobSpec) -> Path:
-    path = next(iter(spec.target.args.values()), "")
-    return (Path(spec.base_dir) / Path(str(path)).expanduser()).resolve()
+        return self.spec.root
 
 
 def trained(folder: Path, name: str | None = None) -> Trained:

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import math
-import os
-import shutil
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -15,9 +13,10 @@ from ignite.metrics import Metric
 from monai.engines import Evaluator
 from monai.handlers import ValidationHandler
 
+from automl_run.engine.files import link_whole
 from automl_run.engine.targets.base import Job, Result
 from automl_run.engine.targets.training.measure import measure
-from automl_run.engine.targets.training.session import BEST_WEIGHTS, LAST_WEIGHTS, Session, number
+from automl_run.engine.targets.training.session import BEST_WEIGHTS, LAST_WEIGHTS, Session, loss_of, number
 from automl_run.errors import JobError
 
 from .layout import MODELS
@@ -74,8 +73,8 @@ class Watch:
         if self.job.rank > 0:
             return
         best, last = self._weights / BEST_WEIGHTS, self._weights / LAST_WEIGHTS
-        _place(best if best.is_file() else last, self.job.dir / MODELS / BEST_WEIGHTS)
-        _place(last, self.job.dir / MODELS / LAST_WEIGHTS)
+        link_whole(best if best.is_file() else last, self.job.dir / MODELS / BEST_WEIGHTS)
+        link_whole(last, self.job.dir / MODELS / LAST_WEIGHTS)
 
     @property
     def _weights(self) -> Path:
@@ -122,7 +121,7 @@ class _Listener:
         engine.add_event_handler(Events.EPOCH_COMPLETED, self._epoch)
 
     def _iteration(self, engine: Any) -> None:
-        loss = _loss(engine.state.output)
+        loss = loss_of(engine.state.output)
         if loss is not None:
             if not math.isfinite(loss):
                 raise JobError("diverged", f"the loss became {loss} in epoch {engine.state.epoch}")
@@ -156,20 +155,3 @@ def network_of(engine: Any) -> torch.nn.Module | None:
         if isinstance(network, torch.nn.Module):
             return network
     return None
-
-
-def _loss(output: Any) -> float | None:
-    first = output[0] if isinstance(output, list) and output else output
-    return number(first.get("loss")) if isinstance(first, dict) else None
-
-
-def _place(source: Path, target: Path) -> None:
-    """`target` becomes `source`, whole or not at all."""
-    target.parent.mkdir(exist_ok=True)
-    beside = target.with_name(f".writing.{target.name}")
-    beside.unlink(missing_ok=True)
-    try:
-        os.link(source, beside)
-    except OSError:
-        shutil.copyfile(source, beside)
-    beside.replace(target)

@@ -15,8 +15,6 @@ from __future__ import annotations
 import json
 import logging
 import math
-import os
-import shutil
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
@@ -26,6 +24,7 @@ import torch
 from ignite.engine import Events
 
 from automl_run.dsl.ir import Value
+from automl_run.engine.files import link_whole
 from automl_run.engine.targets.base import Job
 from automl_run.errors import JobError
 
@@ -111,7 +110,7 @@ class Session:
             # A handler of the training's own may have put there what it holds for the best.
             _link(self._checkpoints.folder / self._best, best)
         if self._saved_at == self.trainer.state.iteration:
-            _link(best, last)
+            link_whole(best, last)
         else:
             save_whole(last, self._weights())
 
@@ -150,7 +149,7 @@ class Session:
         self._losses = list(state["losses"]) if self.is_first else []
         self._best, self._saved_at = state["best"], state["saved_at"]
         if self._best is not None and self.is_first:
-            _link(self._checkpoints.folder / self._best, self.weights / BEST_WEIGHTS)
+            link_whole(self._checkpoints.folder / self._best, self.weights / BEST_WEIGHTS)
         stop = False
         for step, metrics in state["history"]:
             self.validations += 1
@@ -166,7 +165,7 @@ class Session:
     # -- events -------------------------------------------------------------------------------------------------------
 
     def _iteration(self, engine: Any) -> None:
-        loss = _loss(engine.state.output)
+        loss = loss_of(engine.state.output)
         if loss is not None:
             if not math.isfinite(loss):
                 raise JobError("diverged", f"the loss became {loss} in epoch {engine.state.epoch}")
@@ -206,7 +205,7 @@ class Session:
             self._saved_at = iteration
             if self.is_first:
                 self._best = self._checkpoints.write_best(iteration, self._weights())
-                _link(self._checkpoints.folder / self._best, self.weights / BEST_WEIGHTS)
+                link_whole(self._checkpoints.folder / self._best, self.weights / BEST_WEIGHTS)
         if any_rank(self._report(step, counted), self._device):
             self.stopped = True
 
@@ -270,19 +269,7 @@ def identity_of(job: Job) -> str:
     return json.dumps([job.name, job.seed, job.params, fold], sort_keys=True, default=str)
 
 
-def _link(source: Path, target: Path) -> None:
-    """`target` is `source`, whole or not at all: its bytes are shared where the file system can."""
-    target.parent.mkdir(parents=True, exist_ok=True)
-    beside = target.with_name(f".writing.{target.name}")
-    beside.unlink(missing_ok=True)
-    try:
-        os.link(source, beside)
-    except OSError:
-        shutil.copyfile(source, beside)
-    beside.replace(target)
-
-
-def _loss(output: Any) -> float | None:
+def loss_of(output: Any) -> float | None:
     """The loss of an iteration's output, before or after it was taken apart into items."""
     first = output[0] if isinstance(output, list) and output else output
     value = first.get("loss") if isinstance(first, dict) else None
