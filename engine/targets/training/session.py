@@ -108,7 +108,7 @@ class Session:
         best, last = self.weights / BEST_WEIGHTS, self.weights / LAST_WEIGHTS
         if self._best is not None:
             # A handler of the training's own may have put there what it holds for the best.
-            _link(self._checkpoints.folder / self._best, best)
+            link_whole(self._checkpoints.folder / self._best, best)
         if self._saved_at == self.trainer.state.iteration:
             link_whole(best, last)
         else:
