@@ -24,6 +24,8 @@ from automl_run.errors import InputError
 
 #: The weights of the best validation, in a job's folder.
 WEIGHTS: Final = Path("models") / "model.pt"
+#: Targets whose jobs leave them.
+_WITH_MODELS: Final = ("Mmar", "Bundle")
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,6 +108,8 @@ def _trained(folder: Path, summary: Summary, job: Job) -> Trained:
     spec = read_job_spec(folder / job.name)
     if spec is None:
         raise InputError(f"{folder / job.name} has no job.json that can be read: the job never started, or its folder was removed")
+    if spec.target.name not in _WITH_MODELS:
+        raise InputError(f"a job of {spec.target.name} trains what its own code says: only an MMAR or a bundle has a model here")
     place = attempt_dir(folder, job.name, job.attempts)
     if not (place / WEIGHTS).is_file() and summary.best is not None and summary.best.job == job.name:
         place = folder / BEST

@@ -119,6 +119,17 @@ def test_nothing_is_overwritten_and_nothing_half_written(run: Path, tmp_path: Pa
     assert sorted(path.name for path in tmp_path.iterdir()) == ["copy", "there"]
 
 
+def test_a_function_has_no_model_of_ours(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "train.py").write_text("def fn(x): return x")
+    (tmp_path / "p.automl").write_text(
+        'automl 1\nstudy p { target = Python("train:fn"), maximize dice, budget { trials = 1 } }\nx ~ 0.0..1.0'
+    )
+    assert main([str(tmp_path / "p.automl")]) == 0
+    assert main(["export", str(tmp_path / "runs" / "p"), "--bundle", str(tmp_path / "b")]) == 2
+    assert "a job of Python trains what its own code says: only an MMAR or a bundle" in capsys.readouterr().err
+    assert not (tmp_path / "b").exists()
+
+
 def test_a_bundle_with_what_was_found_in_it(tmp_path: Path) -> None:
     tiny_bundle.make(tmp_path / "bundle")
     own = {"network_def": {"_target_": "scripts.network.Layers", "width": 2}, "run": ["$print(1)"]}
