@@ -19,7 +19,6 @@ _GPU_MEMORY: Final = re.compile(
     r"(?:CUDA|HIP)(?: error:)? out of memory|torch\.(?:cuda\.)?OutOfMemoryError|CUDA_ERROR_OUT_OF_MEMORY|cudaErrorMemoryAllocation"
     r"|CU(?:BLAS|DNN)_STATUS_ALLOC_FAILED"
 )
-_TRANSFORM: Final = re.compile(r"applying transform <?(?:\w+\.)*(\w+)")
 _FROM_OUTSIDE = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
 
 
@@ -84,12 +83,7 @@ def cause_of_exception(error: BaseException) -> tuple[Cause, str]:
 
 def describe(error: BaseException) -> str:
     """One text that any terminal and any encoding can take."""
-    transform, cause = _TRANSFORM.match(str(error)), error.__cause__
-    if transform is not None and cause is not None:
-        # MONAI wraps what a transform raised, once more for each `Compose` around it.
-        inner = describe(cause)
-        text = inner if _TRANSFORM.match(str(cause)) else f"{transform[1]}: {inner}"
-    elif isinstance(error, AutoMLError):
+    if isinstance(error, AutoMLError):
         text = str(error)
     elif isinstance(error, SystemExit):
         text = f"it ended with exit code {error.code}" if isinstance(error.code, int) else str(error.code)

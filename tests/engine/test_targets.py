@@ -336,17 +336,6 @@ def test_the_cause_of_a_status() -> None:
     assert cause_of_text("OSError: [Errno 28] No space left on device") == "disk_full"
 
 
-def test_an_error_in_a_transform_is_told_from_under_its_wrappers() -> None:
-    error: BaseException = KeyError("Key `label` was missing")
-    for wrapper in (
-        "<monai.transforms.io.dictionary.LoadImaged object at 0x7f>",
-        "<monai.transforms.compose.Compose object at 0x8f>",
-    ):
-        outer = RuntimeError(f"applying transform {wrapper}")
-        outer.__cause__, error = error, outer
-    assert cause_of_exception(error) == ("user_error", "LoadImaged: KeyError: 'Key `label` was missing'")
-
-
 def test_the_message_of_an_exception_is_printable() -> None:
     assert describe(ValueError("\udcff \x1b[31m né")) == "ValueError: \\udcff \\x1b[31m né"
     assert describe(SystemExit("bad\x00luck")) == "bad\\x00luck"
