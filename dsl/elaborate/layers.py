@@ -97,6 +97,8 @@ class _Builder:
         self.places = out.places
         self.expand = Expander(out.places, lists=out.lists)
         self.legacy = self.bundle = self.setting = False
+        #: whether a layer below had mistakes: what stood there is missing, and no mistake of this one
+        self.has_holes = False
         #: path, as names, -> number of the statement of this layer that mentions it first
         self.mentioned: dict[tuple[str, ...], int] = {}
 
@@ -115,6 +117,7 @@ class _Builder:
             self.expand.is_lenient = layer.bundle
             # Paths create only where no layer below made a configuration: with a base, an unknown path is a slip.
             self.places.root.open = layer.bundle or not self.places.root.entries
+            self.has_holes = bool(self.out.faults)
             self._apply(placed[number])
         return self.out
 
@@ -208,7 +211,8 @@ class _Builder:
         try:
             action(placed, bind)
         except Fault as fault:
-            self._report(fault)
+            if not (self.has_holes and fault.diagnostic.code == "AM110"):
+                self._report(fault)
 
     def _report(self, fault: Fault) -> None:
         if not isinstance(fault, Echo):

@@ -77,7 +77,8 @@ def elaborate(request: Request) -> Elaborated:
     arguments = Arguments(report, checked)
     for slot in (*layered.places.root.entries.values(), *layered.places.lets.values()):
         arguments.slot(slot)
-    if any(layer.legacy for layer in request.layers):
+    # What stood in a slot with a mistake is missing, and references to it are none.
+    if any(layer.legacy for layer in request.layers) and not layered.faults:
         for fault in dangling(layered.places.root):
             lowering.report(fault)
     config = lowering.root(layered.places.root.entries)
@@ -91,9 +92,10 @@ def elaborate(request: Request) -> Elaborated:
     reader = StudyReader(layered, StudyValues(expressions, request.variables, request.resolve_target), start)
     known = {sites.labelled(param).label for param in sites.params.values()}
     study = reader.read(request.base_target, labels, metrics.key_objective(config), known, request.text_of)
-    if study.target is not None and study.target.name == "Bundle" and any(not layer.bundle for layer in request.layers):
+    bundle = study.target if study.target is not None and study.target.name == "Bundle" else None
+    if bundle is not None and any(not layer.bundle for layer in request.layers) and not layered.faults:
         entries = layered.places.root.entries
-        for fault in dangling_ids(layered.places.root, ids_of(study.target.args, entries).values()):
+        for fault in dangling_ids(layered.places.root, ids_of(bundle.args, entries).values()):
             lowering.report(fault)
     faults = [*lowering.faults, *reader.faults]
     # What stood in a slot with a mistake is missing, and would only be complained about again.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
@@ -193,3 +194,18 @@ def test_a_new_key_above_a_base_is_told_where_it_is_made(tmp_path: Path) -> None
     (tmp_path / "a.automl").write_text('automl 1\nuse "base.automl"\nbatch ~ 1..3\n')
     (found,) = check(tmp_path / "a.automl").diagnostics
     assert found.help.startswith('known here: lr; a new key is made in a file that uses nothing, used first: `use "keys.automl"`')
+
+
+def test_what_a_mistake_below_left_out_is_told_once(tmp_path: Path) -> None:
+    """Neither references to it nor a program above it, which searches beside it, are mistaken."""
+    config = {
+        "train": {
+            "loss": {"name": "DiceLoss", "args": {"to_onehoty": True}},
+            "optimizer": {"name": "Adam", "args": {"lr": 1e-4}},
+            "pre_transforms": [{"name": "LoadImaged", "args": {"keys": "image"}}],
+        },
+        "validate": {"pre_transforms": [{"ref": "LoadImaged"}]},
+    }
+    (tmp_path / "config.json").write_text(json.dumps(config, indent=1))
+    (tmp_path / "a.automl").write_text('automl 1\nuse "config.json"\ntrain.optimizer.lr ~ log 1e-5..1e-2\n')
+    assert codes(check(tmp_path / "a.automl")) == ["AM203"]
