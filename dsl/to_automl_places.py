@@ -16,6 +16,7 @@ from typing import TypeAlias
 
 from . import ast, ir
 from .elaborate.domains import range_label
+from .elaborate.paths import key_text
 from .source import NOWHERE
 
 _PLAIN = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
@@ -60,13 +61,6 @@ def name_step(name: str) -> ast.NameStep:
 
 def index_step(at: int) -> ast.IndexStep:
     return ast.IndexStep(ast.Lit(at, NOWHERE), NOWHERE)
-
-
-def key_text(base: str, key: str) -> str:
-    """`key` as it is added to the id or path `base`."""
-    if not _PLAIN.fullmatch(key):
-        return f"[{json.dumps(key, ensure_ascii=False)}]"
-    return f".{key}" if base else key
 
 
 def short(cls: str) -> str:

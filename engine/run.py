@@ -1,9 +1,8 @@
-"""`run_study`, `resume_study` and `read_run`: the engine's public functions."""
+"""`run_study` and `resume_study`: the order in which everything of a run is made."""
 
 from __future__ import annotations
 
 import contextlib
-import json
 import shutil
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
@@ -18,7 +17,7 @@ from automl_run.dsl.ir import Budget, Program, Worker
 from automl_run.dsl.legacy.cli_settings import TraceTo
 from automl_run.errors import InputError, JournalError, RunError
 
-from . import events, journal, owner, run_folder, view
+from . import events, journal, owner, run_folder
 from .admin.results import Results
 from .controllers.base import Controller
 from .core import facts
@@ -42,7 +41,6 @@ from .report.tensorboard import JobTexts
 from .restore import restore
 from .run_folder import RunFolder
 from .scheduler import Parts, Scheduler, steady_clock
-from .summary import as_json, summarize
 from .targets.base import Folding, Inspecting, Target
 from .targets.measured import reported_metrics
 from .targets.own_executor import Executors, own_executors
@@ -177,22 +175,6 @@ def run_to_take_over(program: Program, options: RunOptions) -> Path | None:
         raise InputError("--take-over goes on with a run: name it with --run-id")
     folder = (options.out or run_folder.default_out(program)) / run_folder.check_run_id(options.run_id)
     return folder if (folder / journal.FILE).is_file() else None
-
-
-def read_run(folder: Path) -> dict[str, Any]:
-    """The summary of a run: its scheduler's answer while it lives, else from the journal. JournalError, RunError."""
-    if journal.in_use(folder):
-        try:
-            endpoint = json.loads((folder / ENDPOINT).read_text(encoding="utf-8"))
-            answer = view.ask(Path(endpoint["view"]))
-        except (OSError, ValueError, KeyError, TypeError) as error:
-            raise RunError(f"the scheduler of {folder} is just starting or ending: {error}") from error
-        if not isinstance(answer, dict):
-            raise RunError(f"the scheduler of {folder} gave no summary")
-        return answer
-    with contextlib.closing(Journal.read(folder)) as store:
-        state = replay(store.facts())
-    return as_json(summarize(state, folder.resolve(), None, live=False))
 
 
 def run(

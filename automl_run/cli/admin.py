@@ -47,6 +47,6 @@ def worker_command(name: str, about: str | None, argv: Sequence[str]) -> Namespa
 
 
 def summary_of(args: Namespace) -> dict[str, object]:
-    from automl_run.engine.run import read_run
+    from automl_run.engine.admin.console import read_run
 
     return read_run(folder_of(args))

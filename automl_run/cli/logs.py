@@ -17,8 +17,8 @@ def main(argv: Sequence[str]) -> int:
     args = parser.parse_args(argv)
 
     from automl_run.engine import journal
+    from automl_run.engine.admin.console import read_run
     from automl_run.engine.admin.logs import Follower, has_ended, job_named, nap, printed
-    from automl_run.engine.run import read_run
     from automl_run.errors import RunError
 
     folder = folder_of(args)

@@ -17,8 +17,8 @@ def main(argv: Sequence[str]) -> int:
     parser.add_argument("--json", action="store_true", help="print one JSON document")
     args = parser.parse_args(argv)
 
+    from automl_run.engine.admin.console import read_run
     from automl_run.engine.report.table import final_table
-    from automl_run.engine.run import read_run
     from automl_run.engine.run_folder import find_run
 
     folder = find_run(args.run, out=args.out, mmar=args.mmar)

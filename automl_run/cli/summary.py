@@ -11,8 +11,8 @@ from automl_run.cli.output import put, put_json
 def main(argv: Sequence[str]) -> int:
     args = run_parser("summary", __doc__, json=True).parse_args(argv)
 
+    from automl_run.engine.admin.console import read_run
     from automl_run.engine.admin.tables import summary_table
-    from automl_run.engine.run import read_run
     from automl_run.engine.summary import read_summary
 
     folder = folder_of(args)

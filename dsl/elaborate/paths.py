@@ -16,10 +16,10 @@ _PLAIN = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 def assign(places: Places) -> None:
     """Give every slot its path, its id and its parent."""
     for key, slot in places.root.entries.items():
-        _slot(slot, "", "", _key("", key), None)
+        _slot(slot, "", "", key_text("", key), None)
     for (section, name), slot in places.lets.items():
         prefix = ".".join(section).replace(".[", "[")
-        _slot(slot, prefix, prefix, _key(prefix, name), None)
+        _slot(slot, prefix, prefix, key_text(prefix, name), None)
 
 
 def group_id(slots: Iterable[Slot]) -> str:
@@ -51,7 +51,8 @@ def structure_label(alternatives: list[Tree | RangeTree], at: int) -> str:
     return tree.short if len(same) == 1 else f"{tree.short}[{same.index(at)}]"
 
 
-def _key(base: str, key: str) -> str:
+def key_text(base: str, key: str) -> str:
+    """`key` as it is added to the id or path `base`."""
     if not _PLAIN.fullmatch(key):
         return f"[{json.dumps(key, ensure_ascii=False)}]"
     return f".{key}" if base else key
@@ -75,11 +76,11 @@ def _tree(tree: Tree, path: str, id: str, parent: Parent) -> None:
     match tree:
         case Map(entries=entries):
             for key, slot in entries.items():
-                _slot(slot, path, id, _key(path, key), parent)
+                _slot(slot, path, id, key_text(path, key), parent)
         case Comp(args=args, attrs=attrs, lets=lets):
             inside = Parent(parent.slot, parent.binding, parent.alternative, tree)
             for name, slot in (*lets.items(), *args.items()):
-                _slot(slot, path, id, _key(path, name), inside)
+                _slot(slot, path, id, key_text(path, name), inside)
             for name, slot in attrs.items():
                 _slot(slot, path, id, f".@{name}", parent)
         case Seq(items=items):

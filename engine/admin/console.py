@@ -16,13 +16,15 @@ import msgspec
 
 from automl_run.engine import journal, owner, view
 from automl_run.engine.agent.processes import descendants
+from automl_run.engine.core.apply import replay
 from automl_run.engine.files import ENDPOINT
 from automl_run.engine.identity import boot_id, start_time
 from automl_run.engine.launchers.local import end_strays_of, living_agents
 from automl_run.engine.run_folder import sweep
+from automl_run.engine.summary import as_json, summarize
 from automl_run.errors import JournalError, RunError
 
-from .requests import Answer, AnyRequest, Stop
+from .requests import Answer, AnyRequest, Show, Stop
 
 #: a scheduler that was asked to stop has ended after this
 STOP_S: Final = 25.0
@@ -33,10 +35,26 @@ LEFT_S: Final = 5.0
 _LOOK_S: Final = 0.05
 
 
+def read_run(folder: Path) -> dict[str, Any]:
+    """The summary of a run: its scheduler's answer while it lives, else from the journal. JournalError, RunError."""
+    if journal.in_use(folder):
+        answer = _ask_living(folder, Show())
+        if not isinstance(answer, dict):
+            raise RunError(f"the scheduler of {folder} gave no summary")
+        return answer
+    with contextlib.closing(journal.Journal.read(folder)) as store:
+        state = replay(store.facts())
+    return as_json(summarize(state, folder.resolve(), None, live=False))
+
+
 def ask(folder: Path, request: AnyRequest) -> Any:
     """What the run's scheduler answers. RunError when none lives."""
     if not journal.in_use(folder):
         raise RunError(f"no scheduler has the run in {folder}; go on with it:  automl-run resume {folder}")
+    return _ask_living(folder, request)
+
+
+def _ask_living(folder: Path, request: AnyRequest) -> Any:
     try:
         endpoint = json.loads((folder / ENDPOINT).read_text(encoding="utf-8"))
         place = Path(endpoint["view"])

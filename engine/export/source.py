@@ -13,12 +13,12 @@ from typing import Final
 
 from automl_run.dsl.ir import Value
 from automl_run.engine import journal
+from automl_run.engine.admin.console import read_run
 from automl_run.engine.admin.logs import job_named
 from automl_run.engine.agent.folders import JobSpec, attempt_dir, read_job_spec
 from automl_run.engine.core.apply import replay
 from automl_run.engine.core.repetition import aggregate
 from automl_run.engine.files import BEST
-from automl_run.engine.run import read_run
 from automl_run.engine.summary import Job, Recommendation, Summary, read_summary
 from automl_run.errors import InputError
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import inspect
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Final
 
@@ -17,7 +17,7 @@ import torch
 
 from automl_run.dsl.diagnostics import did_you_mean
 from automl_run.dsl.ir import Value
-from automl_run.engine.targets.mmar.build import SECTIONS, Build
+from automl_run.engine.targets.mmar.build import SECTIONS, Build, items_of
 from automl_run.engine.targets.mmar.names import modernise
 from automl_run.engine.targets.mmar.syntax import Component, component, components, expression, is_enabled, reference, with_names
 from automl_run.errors import InputError
@@ -57,7 +57,7 @@ class Translation:
 
     def _part(self, section: str, key: str) -> Value:
         node, place = self._build.section(section)[key], f"{section}.{key}"
-        items = list(_items(node, place))
+        items = list(items_of(node, place))
         if key in _CHAINS:
             return {"_target_": "monai.transforms.Compose", "transforms": self._list(section, key, items)}
         if key in _METRICS:
@@ -169,10 +169,3 @@ def _plain(value: object) -> Value:
     if value is None or isinstance(value, (bool, int, float, str)):
         return value
     raise InputError(f"{value!r} cannot be written into a bundle")
-
-
-def _items(node: Value, place: str) -> Iterator[tuple[Value, str]]:
-    if isinstance(node, list):
-        yield from ((item, f"{place}[{index}]") for index, item in enumerate(node))
-    elif node is not None:
-        yield node, place

@@ -15,13 +15,14 @@ from studies import study, threads
 
 from automl_run.dsl import ir
 from automl_run.engine.admin import console
+from automl_run.engine.admin.console import read_run
 from automl_run.engine.admin.operate import operate
 from automl_run.engine.admin.requests import Abort, AnyRequest, ResumeWorker, Show, Stop, Suspend
 from automl_run.engine.core import facts
 from automl_run.engine.core import inputs as on
 from automl_run.engine.core.apply import replay
 from automl_run.engine.core.state import durable
-from automl_run.engine.run import read_run, resume_study, run_study
+from automl_run.engine.run import resume_study, run_study
 from automl_run.engine.testing.in_process import Report
 from automl_run.engine.wire import messages as wire
 from automl_run.engine.wire.server import listen, private_folder

@@ -17,6 +17,7 @@ from studies import study, threads
 from automl_run.cli.main import main
 from automl_run.dsl import ir
 from automl_run.engine import file_system, identity, owner
+from automl_run.engine.admin.console import read_run
 from automl_run.engine.admin.results import Results
 from automl_run.engine.agent.outcome import Outcome, write_outcome
 from automl_run.engine.core import facts
@@ -25,7 +26,7 @@ from automl_run.engine.enlarge import budget_from, refuse_smaller
 from automl_run.engine.file_system import check_place
 from automl_run.engine.journal import Journal
 from automl_run.engine.launchers.local import AGENTS, living_agents
-from automl_run.engine.run import read_run, resume_study, run_study
+from automl_run.engine.run import resume_study, run_study
 from automl_run.engine.testing.in_process import Report
 from automl_run.engine.wire import messages as wire
 from automl_run.errors import InputError, JournalError, RunError

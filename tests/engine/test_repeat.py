@@ -11,13 +11,14 @@ from core_run import Run, of, program, sent
 from studies import study, threads
 
 from automl_run.dsl import ir
+from automl_run.engine.admin.console import read_run
 from automl_run.engine.core import facts
 from automl_run.engine.core import inputs as on
 from automl_run.engine.core.apply import replay
 from automl_run.engine.core.repetition import aggregate
 from automl_run.engine.core.state import durable
 from automl_run.engine.folds import Fold, split
-from automl_run.engine.run import read_run, resume_study, run_study
+from automl_run.engine.run import resume_study, run_study
 from automl_run.engine.wire import messages as wire
 from automl_run.errors import JobError
 

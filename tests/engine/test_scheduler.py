@@ -16,10 +16,11 @@ import pytest
 
 from automl_run.dsl import ir
 from automl_run.engine import events, files, view
+from automl_run.engine.admin.console import read_run
 from automl_run.engine.core import facts
 from automl_run.engine.events import Event
 from automl_run.engine.journal import Journal
-from automl_run.engine.run import RunOptions, RunResult, read_run, resume_study, run_study
+from automl_run.engine.run import RunOptions, RunResult, resume_study, run_study
 from automl_run.engine.run_folder import RunFolder
 from automl_run.engine.testing.in_process import JobFunction, Report, ThreadLauncher
 from automl_run.engine.wire import messages as wire

@@ -103,7 +103,7 @@ class Build:
         return self._item(section, key, node, place)
 
     def _list(self, section: str, key: str, node: Value, place: str) -> list[object]:
-        built = [self._item(section, key, item, where) for item, where in _items(node, place)]
+        built = [self._item(section, key, item, where) for item, where in items_of(node, place)]
         return [item for item in built if item is not None]
 
     def _only_one(self, section: str, key: str, nodes: list[Value], place: str) -> object:
@@ -116,7 +116,7 @@ class Build:
 
     def _metrics(self, section: str, key: str, node: Value, place: str) -> dict[str, object]:
         out: dict[str, object] = {}
-        for item, where in _items(node, place):
+        for item, where in items_of(node, place):
             part = self._component(item, key, where)
             built = self._item(section, key, item, where)
             if part is not None and built is not None:
@@ -247,7 +247,7 @@ class Build:
         return None
 
 
-def _items(node: Value, place: str) -> Iterator[tuple[Value, str]]:
+def items_of(node: Value, place: str) -> Iterator[tuple[Value, str]]:
     """The items at `node`, itself if it is no list, each with its place."""
     if isinstance(node, list):
         yield from ((item, f"{place}[{index}]") for index, item in enumerate(node))

@@ -17,7 +17,8 @@ import psutil
 import pytest
 from proof_scale import SCALE, count, record
 
-from automl_run.engine.run import RunOptions, read_run, resume_study
+from automl_run.engine.admin.console import read_run
+from automl_run.engine.run import RunOptions, resume_study
 from automl_run.errors import AutoMLError, JournalError
 
 REPEATS = count("PROOF_FAULT_REPEATS", quick=1, proof=1, soak=10)
@@ -145,7 +146,8 @@ def test_a_read_only_folder_is_shown_and_refused(tmp_path: Path, repeat: int) ->
     """Root may write anywhere, so the folder is mounted read-only, in a namespace of its own."""
     folder = finished(tmp_path)
     code = (
-        "import sys; from pathlib import Path; from automl_run.engine.run import RunOptions, read_run, resume_study\n"
+        "import sys; from pathlib import Path; from automl_run.engine.admin.console import read_run\n"
+        "from automl_run.engine.run import RunOptions, resume_study\n"
         "from automl_run.errors import AutoMLError\n"
         f"folder = Path({str(folder)!r})\n"
         "assert read_run(folder)['state'] == 'done'\n"
