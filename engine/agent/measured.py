@@ -5,6 +5,7 @@ from __future__ import annotations
 import resource
 import sys
 from collections.abc import Collection, Mapping
+from pathlib import Path
 from typing import Any
 
 from automl_run.errors import JobError
@@ -29,8 +30,15 @@ def measure(wanted: Collection[str], said: Collection[str], peak: PeakMemory | N
 
 
 def _own_peak() -> int:
-    """Bytes: the most that this process ever had, or the largest of the children that it has waited for."""
-    return 1024 * max(resource.getrusage(who).ru_maxrss for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN))
+    """Bytes: the most that this process ever had, or the largest of the children that it has waited for.
+
+    `ru_maxrss` of this process would count what its parent had when it was forked, also after an exec.
+    """
+    own = 0
+    for line in Path("/proc/self/status").read_text().splitlines():
+        if line.startswith("VmHWM:"):
+            own = int(line.split()[1])
+    return 1024 * max(own, resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss)
 
 
 def _gpu_peak(modules: Mapping[str, Any]) -> float:

@@ -160,8 +160,10 @@ def test_a_server_that_died_is_no_server(tmp_path: Path) -> None:
 
 
 def test_a_killed_keeper_in_waiting_is_replaced(tmp_path: Path, subreaper: None) -> None:
+    others = {each.pid for each in psutil.Process().children()}  # of other tests' fixtures
     warm = started("numpy")
-    living = [each for each in psutil.Process().children() if each.status() != psutil.STATUS_ZOMBIE and each.pid != warm.pid]
+    others.add(warm.pid)
+    living = [each for each in psutil.Process().children() if each.status() != psutil.STATUS_ZOMBIE and each.pid not in others]
     for waiting in living:
         waiting.kill()
         waiting.wait()

@@ -76,7 +76,7 @@ def test_a_label_of_another_shape(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     monkeypatch.chdir(root)
     (finding,) = Probe(config({}), STARTS, ["val_mean_dice"]).findings()
     assert finding[0] == "train::dataset::data"
-    assert "10 x 10 x 10 voxels, image0.nii.gz has 12 x 12 x 12" in finding[1]
+    assert "10 x 10 x 10 voxels, the image 12 x 12 x 12" in finding[1]
 
 
 def test_a_metric_that_is_not_there(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -43,8 +43,16 @@ def table(result: RunResult) -> list[tuple[int, dict[str, Any], float]]:
 
 def left() -> list[str]:
     """Processes of user code that live below this one."""
-    found = [" ".join(child.cmdline()) for child in psutil.Process().children(recursive=True) if child.is_running()]
+    found = [" ".join(words_of(child)) for child in psutil.Process().children(recursive=True)]
     return [line for line in found if "user_code" in line]
+
+
+def words_of(process: psutil.Process) -> list[str]:
+    """Its command line; [] of one that has ended."""
+    try:
+        return list(process.cmdline())
+    except psutil.Error:
+        return []
 
 
 # -- what they hear -------------------------------------------------------------------------------------------------------
@@ -382,7 +390,7 @@ def test_a_process_that_is_killed_from_outside_is_made_again(tmp_path: Path) -> 
     def kills(assign: wire.Assign, report: Report) -> dict[str, float]:
         if assign.job.endswith("_J3"):
             for child in psutil.Process().children():
-                if "automl_run.engine.user_code.host" in child.cmdline():
+                if "automl_run.engine.user_code.host" in words_of(child):
                     child.kill()
         return x_plus_k(assign, report)
 
