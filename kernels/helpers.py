@@ -19,30 +19,36 @@ Work = Callable[[], None]
 class Task:
     """Work given to a helper. A `Future` would do, but is made in the time that a small kernel takes."""
 
-    __slots__ = ("_latch", "_work", "done", "error")
+    __slots__ = ("_begun", "_latch", "_work", "done", "error")
 
     def __init__(self, work: Work) -> None:
         self._work: Work | None = work
         self.error: BaseException | None = None
         self.done = False
+        self._begun = threading.Lock()
         self._latch = threading.Lock()
         self._latch.acquire()
 
     def run(self) -> None:
-        """By the helper, once."""
-        work, self._work = self._work, None  # what it holds on to goes with it
+        """Does the work, unless somebody has begun it already."""
+        if not self._begun.acquire(blocking=False):
+            return
         try:
-            if work is not None:
-                work()
+            if self._work is not None:
+                self._work()
         except BaseException as error:
             self.error = error
         finally:
+            self._work = None  # and what it holds on to
             self.done = True
             self._latch.release()
 
     def cancel(self) -> None:
         """It is not begun any more, if it was not yet."""
-        self._work = None
+        if self._begun.acquire(blocking=False):
+            self._work = None
+            self.done = True
+            self._latch.release()
 
     def wait(self) -> BaseException | None:
         """Until it is done; the error that it ended with."""

@@ -47,8 +47,13 @@ def run_in_slabs(work: Callable[[int, int], None], total: int, smallest: int, th
     try:
         tasks = _pool.give([partial(work, bounds[i], bounds[i + 1]) for i in range(1, slabs)])
         work(bounds[0], bounds[1])
+        for task in tasks:
+            # A helper may wait for a core on which another library's thread spins: who is done first takes its work over.
+            task.run()
     finally:
         # Even after an error no helper may still be writing into the output.
+        for task in tasks:
+            task.cancel()
         errors = [task.wait() for task in tasks]
     for error in errors:
         if error is not None:

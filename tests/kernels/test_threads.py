@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import threading
+from functools import partial
 from typing import Any
 
 import pytest
@@ -160,3 +161,38 @@ def test_work_goes_to_whoever_has_least() -> None:
     finally:
         gate.set()
     assert [task.wait() for task in blocked] == [None] * 3
+
+
+def _until(gate: threading.Event) -> None:
+    gate.wait(60)
+
+
+def test_the_caller_takes_over_what_no_helper_has_begun(monkeypatch: pytest.MonkeyPatch) -> None:
+    gate, callers = threading.Event(), []
+    monkeypatch.setattr(threads, "thread_count", lambda: 2)
+    monkeypatch.setattr(threads, "_pool", helpers.Pool())
+    (busy,) = threads._pool.give([partial(_until, gate)])
+    try:
+        threads.run_in_slabs(lambda start, stop: callers.append((start, stop, threading.get_ident())), 10, 1)
+    finally:
+        gate.set()
+    assert callers == [(0, 5, threading.get_ident()), (5, 10, threading.get_ident())]
+    assert busy.wait() is None
+
+
+def test_after_an_error_of_the_caller_nothing_is_begun(monkeypatch: pytest.MonkeyPatch) -> None:
+    gate, begun = threading.Event(), []
+    monkeypatch.setattr(threads, "thread_count", lambda: 2)
+    monkeypatch.setattr(threads, "_pool", helpers.Pool())
+    threads._pool.give([partial(_until, gate)])
+
+    def work(start: int, stop: int) -> None:
+        begun.append(start)
+        raise ArithmeticError("of the caller")
+
+    try:
+        with pytest.raises(ArithmeticError, match="of the caller"):
+            threads.run_in_slabs(work, 10, 1)
+    finally:
+        gate.set()
+    assert begun == [0]
