@@ -61,3 +61,15 @@ def test_every_configuration_is_ready_to_run(mmar: Path, name: str) -> None:
     with pytest.raises(InputError, match="2 of the 2 files named by `training` of the data list are not there"):
         run_study(elsewhere, RunOptions(run_id="never"))
     assert not (mmar / "automl" / "never").exists()
+
+
+@pytest.mark.timeout(300)
+@pytest.mark.parametrize("name", [name for name in CONFIGS if name != "Loss_Optimizer"])
+def test_every_configuration_trains_and_has_a_best_model(mmar: Path, name: str) -> None:
+    """The baseline and one recommendation, from the stock files; a test above has the other configuration."""
+    settings = (f"run_id={name}", "workers=0:1", f"trainconf=trn_autoML_{name}.json", *SMALL, "study.budget.trials=2")
+    assert main(["-m", str(mmar), "--automlconf", "config_automl.json", "--set", *settings]) == 0
+    told = summary(mmar, name)
+    assert [job["state"] for job in told["jobs"]] == ["done"] * 2
+    assert all(0.0 <= job["scores"]["val_mean_dice"] <= 1.0 for job in told["jobs"])
+    assert list((mmar / "automl" / name / "best" / "models").glob("*.pt"))
