@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
-from functools import partial
+from itertools import pairwise
 
 import torch
 from torch.utils.data import get_worker_info
@@ -34,22 +34,34 @@ def start_beside(work: Callable[[], None]) -> Task | None:
 def run_in_slabs(work: Callable[[int, int], None], total: int, smallest: int, threads: int | None = None) -> None:
     """Call `work(start, stop)` over disjoint ranges that cover 0..total; the caller works beside its helpers.
 
-    No range is shorter than `smallest` unless it is the only one, and at most `threads` ranges are made, if given: with 1 the
-    caller alone works. Returns when all are done; the first error is raised.
+    A thread is woken for no less than `smallest`, and at most `threads` work, if given: with 1 the caller alone, in one range.
+    Otherwise ranges are handed out to whoever is free: a core that slept takes part late and slowly, and on a virtual machine
+    the time that it loses is that of a small kernel. Returns when all are done; the first error is raised, and what was not
+    begun by then is left out.
     """
     allowed = thread_count()
-    slabs = min(allowed if threads is None else threads, allowed, total // max(1, smallest))
-    if slabs <= 1:
+    workers = min(allowed if threads is None else threads, allowed, total // max(1, smallest))
+    if workers <= 1:
         work(0, total)
         return
-    bounds = [total * i // slabs for i in range(slabs + 1)]
+    left = _ranges(total, workers)
+
+    def take_part() -> None:
+        while left:
+            try:
+                start, stop = left.pop()
+            except IndexError:  # another thread took the last one
+                return
+            try:
+                work(start, stop)
+            except BaseException:
+                left.clear()
+                raise
+
     tasks: list[Task] = []
     try:
-        tasks = _pool.give([partial(work, bounds[i], bounds[i + 1]) for i in range(1, slabs)])
-        work(bounds[0], bounds[1])
-        for task in tasks:
-            # A helper may wait for a core on which another library's thread spins: who is done first takes its work over.
-            task.run()
+        tasks = _pool.give([take_part] * (workers - 1))
+        take_part()
     finally:
         # Even after an error no helper may still be writing into the output.
         for task in tasks:
@@ -58,3 +70,10 @@ def run_in_slabs(work: Callable[[int, int], None], total: int, smallest: int, th
     for error in errors:
         if error is not None:
             raise error
+
+
+def _ranges(total: int, workers: int) -> list[tuple[int, int]]:
+    """One range for each worker of the first half of 0..total, two of the second; the last comes first, to be popped."""
+    marks = (*range(0, 2 * workers, 2), *range(2 * workers, 4 * workers + 1))
+    bounds = [total * mark // (4 * workers) for mark in marks]
+    return [(start, stop) for start, stop in pairwise(bounds) if start < stop][::-1]

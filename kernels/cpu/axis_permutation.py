@@ -1,7 +1,7 @@
 """Crops, padding, flips, quarter turns and transpositions in one copy, bit for bit, with an optional `scale * v + shift`.
 
-Rows are short and often far apart, so the processor's own prefetching never locks on: the row eight rows ahead is asked for. Where
-the source runs along another axis than the output's rows, 8 x 8 tiles are transposed in registers.
+Rows are short and often far apart, so the processor's own prefetching never locks on: what is due some rows later is asked
+for. Where the source runs along another axis than the output's rows, square tiles are transposed in registers.
 """
 
 from __future__ import annotations
@@ -18,7 +18,9 @@ from .backend import choose_backend, ops
 from .window import Window
 
 SMALLEST_SLAB = 1 << 17  # voxels; a thread wakes in the time that half of them take
-_AHEAD = 8  # rows
+_AHEAD = 16  # rows
+_TILES_AHEAD = 4
+_LARGEST_SIDE = 16  # voxels of a tile
 _NEAR = 256  # bytes from row to row, which the processor follows by itself
 
 Triple = tuple[int, int, int]
@@ -71,6 +73,8 @@ def run_permute(
     shape = out.shape
     gather = window.gather(source.stride()[1:])
     depth = gather.shape[0]
+    # No thread begins inside a tile.
+    block = _LARGEST_SIDE if abs(gather.strides[0]) == 1 else 1
     if linear:
         sources, targets = flat_channels(source), flat_channels(out)
     else:
@@ -80,13 +84,15 @@ def run_permute(
     for c in range(shape[0]):
 
         def slab(start: int, stop: int, c: int = c) -> None:
+            start, stop = start * block, min(stop * block, depth)
             if linear:
                 numbers = np.float32(fill), np.float32(scale), np.float32(shift)
                 linear_planes(cast(Floats, sources[c]), *gather, cast(Floats, targets[c]), start, stop, *numbers)
             else:
                 copy_planes(sources[c], *gather, targets[c], start, stop, padding)
 
-        run_in_slabs(slab, depth, -(-SMALLEST_SLAB * depth * shape[0] // out.numel()), threads)
+        planes = -(-SMALLEST_SLAB * depth * shape[0] // out.numel())
+        run_in_slabs(slab, -(-depth // block), -(-planes // block), threads)
 
 
 @exact_kernel
@@ -153,43 +159,42 @@ def copy_rows(
         return
     origin += x0
     first += x0 * stride_x
+    # Tiles follow one another along the axis that neither image's rows run along, so that few pages are in use at a time.
+    begin = first + za * stride_z + ya * stride_y
+    to = origin + za * plane + ya * line
     if stride_y == 1 or stride_y == -1:
-        for z in range(za, zb):
-            begin = first + z * stride_z + ya * stride_y
-            _tiles(source, begin, stride_y, stride_x, stride_z, out, origin + z * plane + ya * line, line, yb - ya, x1 - x0)
+        _tiles(source, begin, (stride_z, stride_y, stride_x), out, to, (plane, line), (zb - za, yb - ya, x1 - x0))
     else:
-        for z in range(za, zb, 16):
-            for y in range(ya, yb):
-                begin = first + z * stride_z + y * stride_y
-                _tiles(
-                    source, begin, stride_z, stride_x, stride_y, out, origin + z * plane + y * line, plane, min(16, zb - z), x1 - x0
-                )
+        _tiles(source, begin, (stride_y, stride_z, stride_x), out, to, (line, plane), (yb - ya, zb - za, x1 - x0))
 
 
 @exact_kernel
-def _tiles(
-    source: Array, begin: int, along: int, across: int, ahead: int, out: Array, to: int, line: int, rows: int, columns: int
-) -> None:
-    """out[to + i * line + j] = source[begin + i * along + j * across], i < rows, j < columns, along = 1 or -1.
+def _tiles(source: Array, begin: int, strides: Triple, out: Array, to: int, lines: tuple[int, int], sizes: Triple) -> None:
+    """out[to + h * lines[0] + i * lines[1] + j] = source[begin + h * strides[0] + i * strides[1] + j * strides[2]].
 
-    What lies `ahead` elements further on is asked for.
+    h, i and j go up to `sizes`, strides[1] is 1 or -1. Tiles at the edge are moved back into the image.
     """
-    whole_rows, whole_columns = rows // 8 * 8, columns // 8 * 8
-    for i in range(0, whole_rows, 8):
-        for j in range(0, whole_columns, 8):
-            if i * source.itemsize % 64 == 0:
-                for k in range(j, j + 8):
-                    ops.prefetch(source, begin + i * along + k * across + ahead)
-            if along == 1:
-                ops.tile_transpose(out, to + i * line + j, line, source, begin + i + j * across, across)
-            else:
-                ops.tile_transpose(out, to + (i + 7) * line + j, -line, source, begin - i - 7 + j * across, across)
-        for k in range(i, i + 8):
-            for j in range(whole_columns, columns):
-                out[to + k * line + j] = source[begin + k * along + j * across]
-    for i in range(whole_rows, rows):
-        for j in range(columns):
-            out[to + i * line + j] = source[begin + i * along + j * across]
+    side = 8 if source.itemsize == 8 else 16
+    layer, along, across = strides
+    if sizes[1] < side or sizes[2] < side:
+        for h in range(sizes[0]):
+            for i in range(sizes[1]):
+                for j in range(sizes[2]):
+                    out[to + h * lines[0] + i * lines[1] + j] = source[begin + h * layer + i * along + j * across]
+        return
+    for tile in range(0, sizes[1], side):
+        i = min(tile, sizes[1] - side)
+        for j in range(0, sizes[2], side):
+            j = min(j, sizes[2] - side)
+            for h in range(sizes[0]):
+                at = begin + h * layer + i * along + j * across
+                for k in range(side):
+                    ops.prefetch(source, at + k * across + _TILES_AHEAD * layer)
+                row = to + h * lines[0] + i * lines[1] + j
+                if along == 1:
+                    ops.tile_transpose(out, row, lines[1], source, at, across)
+                else:
+                    ops.tile_transpose(out, row + (side - 1) * lines[1], -lines[1], source, at - side + 1, across)
 
 
 @inlined
@@ -224,10 +229,11 @@ def linear_planes(
     stride_z, stride_y, stride_x = strides
     height, width = shape[1], shape[2]
     z0, z1, y0, y1, x0, x1 = box
+    turned = stride_x != 1 and stride_x != -1
+    block = _LARGEST_SIDE if turned and abs(stride_z) == 1 else 1
     for z in range(start, stop):
-        turned = stride_x != 1 and stride_x != -1
-        if turned:
-            copy_rows(source, first, strides, shape, box, out, 0, z, z + 1, 0, height, width, height * width, fill)
+        if turned and (z - start) % block == 0:
+            copy_rows(source, first, strides, shape, box, out, 0, z, min(z + block, stop), 0, height, width, height * width, fill)
         for y in range(height):
             to = (z * height + y) * width
             if z < z0 or z >= z1 or y < y0 or y >= y1 or x0 >= x1:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from threading import get_ident
 
 import numpy as np
 import numpy.typing as npt
@@ -79,9 +80,16 @@ def _holds_nan(high: Counts, low: Callable[[int], Counts]) -> bool:
 
 
 def _counted(bits: npt.NDArray[np.int32], wanted: int) -> Counts:
-    parts: list[Counts] = []
-    run_in_slabs(lambda start, stop: parts.append(count_bins(bits, start, stop, wanted)), bits.size, SMALLEST_SLAB)
-    total: Counts = np.sum(parts, axis=0)
+    parts: dict[int, Counts] = {}
+
+    def work(start: int, stop: int) -> None:
+        thread = get_ident()
+        if thread not in parts:
+            parts[thread] = np.zeros(_BINS, np.int64)
+        count_bins(bits, start, stop, wanted, parts[thread])
+
+    run_in_slabs(work, bits.size, SMALLEST_SLAB)
+    total: Counts = np.sum(list(parts.values()), axis=0)
     return total
 
 
@@ -124,12 +132,11 @@ def map_range(
 
 
 @exact_kernel
-def count_bins(bits: npt.NDArray[np.int32], start: int, stop: int, wanted: int) -> Counts:
-    """How many voxels share their upper 16 bits, or, of those whose upper bits are `wanted`, their lower 16 bits.
+def count_bins(bits: npt.NDArray[np.int32], start: int, stop: int, wanted: int, counts: Counts) -> None:
+    """Add to `counts` how many voxels share their upper 16 bits, or, of those whose upper bits are `wanted`, their lower 16 bits.
 
     The bits are turned so that their order is that of the values: all of a negative number, the sign of any other.
     """
-    counts = np.zeros(_BINS, np.int64)
     part = bits[start:stop]
     for i in range(part.size):
         b = part[i]
@@ -138,4 +145,3 @@ def count_bins(bits: npt.NDArray[np.int32], start: int, stop: int, wanted: int) 
             counts[np.uint64(key) >> np.uint64(16)] += 1
         elif key >> 16 == wanted:
             counts[np.uint64(key) & np.uint64(0xFFFF)] += 1
-    return counts

@@ -6,6 +6,7 @@ neighbouring pairs or products of 32-bit integers, which is why these exist.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from numba import types
@@ -94,14 +95,48 @@ def row_pairs(e: Emitter, to: Any, start: Any, upper: Any, first: Any, lower: An
 
 @vector_operation(ARRAY, INT, INT, ARRAY, INT, INT)
 def tile_transpose(e: Emitter, to: Any, start: Any, line: Any, source: Any, first: Any, stride: Any) -> None:
-    """to[start + i * line + j] = source[first + j * stride + i] for i, j < 8; the same dtype."""
-    b = e.builder
-    rows = [e.load(source, b.add(first, b.mul(stride, e.index(j))), 8) for j in range(8)]
-    for _ in range(3):  # interleaving row i with row i + 4, log2(8) times, is a transposition
-        halves = [(rows[i], rows[i + 4]) for i in range(4)]
-        rows = [e.shuffle(u, v, [4 * half + k // 2 + 8 * (k % 2) for k in range(8)]) for u, v in halves for half in (0, 1)]
-    for i in range(8):
-        e.store(rows[i], to, b.add(start, b.mul(line, e.index(i))))
+    """to[start + i * line + j] = source[first + j * stride + i] for i, j < n; the same dtype.
+
+    n is 16, or 8 for elements of 8 bytes, so that 4 and 8 bytes are read and written by whole lines of the cache: rows that a
+    power of two lies between share a set of it, which does not hold them until their other half is due.
+    """
+    b, size = e.builder, e.bytes_of(to)
+    n = 8 if size == 8 else 16
+    rows = [e.load(source, b.add(first, b.mul(stride, e.index(j))), n) for j in range(n)]
+    for i, row in enumerate(_columns_of_words(e, rows) if size == 4 else _columns(e, rows)):
+        e.store(row, to, b.add(start, b.mul(line, e.index(i))))
+
+
+def _columns(e: Emitter, rows: list[Any]) -> list[Any]:
+    """Interleaving row i with row i + n / 2, log2(n) times, is a transposition."""
+    n = len(rows)
+    for _ in range(n.bit_length() - 1):
+        halves = [(rows[i], rows[i + n // 2]) for i in range(n // 2)]
+        rows = [e.shuffle(u, v, [n // 2 * half + k // 2 + n * (k % 2) for k in range(n)]) for u, v in halves for half in (0, 1)]
+    return rows
+
+
+def _columns_of_words(e: Emitter, rows: list[Any]) -> list[Any]:
+    """As `_columns`, of 16 rows of 16 words: 4 x 4 inside each quarter of a vector, then the quarters, which is cheaper."""
+
+    def exchange(u: Any, v: Any, lanes: Sequence[int]) -> Any:
+        return e.shuffle(u, v, [quarter + lane for quarter in (0, 4, 8, 12) for lane in lanes])
+
+    def quarters(u: Any, v: Any, four: Sequence[int]) -> Any:
+        return e.shuffle(u, v, [4 * quarter + lane for quarter in four for lane in range(4)])
+
+    inner: list[list[Any]] = []
+    for g in range(0, 16, 4):
+        low = [exchange(rows[g + k], rows[g + k + 1], (0, 16, 1, 17)) for k in (0, 2)]
+        high = [exchange(rows[g + k], rows[g + k + 1], (2, 18, 3, 19)) for k in (0, 2)]
+        inner.append([exchange(u, v, lanes) for u, v in (low, high) for lanes in ((0, 1, 16, 17), (2, 3, 18, 19))])
+    columns: list[Any] = [None] * 16
+    for c, column in enumerate(zip(*inner, strict=True)):
+        pairs = [[quarters(column[k], column[k + 1], four) for k in (0, 2)] for four in ((0, 1, 4, 5), (2, 3, 6, 7))]
+        for half, (u, v) in enumerate(pairs):
+            columns[8 * half + c] = quarters(u, v, (0, 2, 4, 6))
+            columns[8 * half + 4 + c] = quarters(u, v, (1, 3, 5, 7))
+    return columns
 
 
 @vector_operation(ARRAY, INT, ARRAY, ARRAY, ARRAY, ARRAY, INT)

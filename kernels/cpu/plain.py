@@ -51,8 +51,9 @@ def row_pairs(to: Floats, start: int, upper: Floats, first: int, lower: Floats, 
 
 @kernel
 def tile_transpose(to: Array, start: int, line: int, source: Array, first: int, stride: int) -> None:
-    for i in range(8):
-        for j in range(8):
+    n = 8 if source.itemsize == 8 else 16
+    for i in range(n):
+        for j in range(n):
             to[start + i * line + j] = source[first + j * stride + i]
 
 

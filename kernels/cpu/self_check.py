@@ -13,13 +13,13 @@ Floats = npt.NDArray[np.float32]
 
 @exact_kernel
 def _exercise(source: Floats, out: Floats, corner: npt.NDArray[np.int32], near: npt.NDArray[np.int32], part: Floats) -> int:
-    """Each operation once, its result in its own row of 40 of `out`."""
+    """Each operation once, its result in its own row of 40 of `out`, a tile behind them."""
     ops.prefetch(source, 0)
     ops.row_copy(out, 0, source, 3, 37)
     ops.row_reverse(out, 40, source, 3, 37)
     ops.row_linear(out, 80, source, 3, 37, np.float32(1.1), np.float32(0.1), True)
     ops.row_pairs(out, 120, source, 0, source, 50, 16)
-    ops.tile_transpose(out, 160, 8, source, 2, 9)
+    ops.tile_transpose(out, 400, 16, source, 2, 9)
     zero, step, limit = np.float32(0.25), np.float32(0.5), np.float32(2.0)
     ops.cells((1, 1, 1), (zero, zero, zero), (step, step, step), (limit, limit, limit), 0, 5, 25, corner, near, part, 0)
     ops.gather_nearest(out, 240, source, near, 0)
@@ -34,7 +34,7 @@ def _exercise(source: Floats, out: Floats, corner: npt.NDArray[np.int32], near: 
 def failing_operation() -> str | None:
     """The name of an operation that is wrong here, or why they do not compile; None if all is well."""
     source = (np.arange(512, dtype=np.float32) * 7 % 61).astype(np.float32)
-    out = np.zeros(400, np.float32)
+    out = np.zeros(656, np.float32)
     corner, near, part = np.zeros(16, np.int32), np.zeros(16, np.int32), np.zeros(48, np.float32)
     try:
         word = _exercise(source, out, corner, near, part)
@@ -57,7 +57,7 @@ def failing_operation() -> str | None:
         "row_linear": np.array_equal(out[80:117], scaled),
         "row_pairs": np.array_equal(out[120:152:2], source[:16]) and np.array_equal(out[121:153:2], source[50:66]),
         "tile_transpose": np.array_equal(
-            out[160:224].reshape(8, 8), np.stack([source[2 + 9 * j : 10 + 9 * j] for j in range(8)], 1)
+            out[400:].reshape(16, 16), np.stack([source[2 + 9 * j : 18 + 9 * j] for j in range(16)], 1)
         ),
         "cells": np.array_equal(corner, 2 * flat) and np.array_equal(near, nearest) and np.allclose(part.reshape(3, 16), fraction),
         "gather_nearest": np.array_equal(out[240:256], source[nearest]),

@@ -12,7 +12,7 @@ from collections.abc import Sequence
 import numpy as np
 import torch
 
-from ..compilation import kernel
+from ..compilation import inlined, kernel
 from ..threads import run_in_slabs
 from .arrays import INTERPOLABLE, Array, Floats, is_plain, span
 from .axis_weights import AxisWeights, whole_axis
@@ -75,7 +75,7 @@ def linear_rows(
 ) -> None:
     """Rows start..stop of the target, counted over (channel, plane, row); strides are of (channel, plane, row)."""
     depth, height, columns = along_z.low.size, along_y.low.size, along_x.low.size
-    line = (width + 7) // 8 * 8
+    line = (width + _GROUP - 1) // _GROUP * _GROUP
     blended = np.zeros(_GROUP * line, np.float32)
     turned = np.empty(_GROUP * line, np.float32)
     stretched = np.empty(_GROUP * columns, np.float32)
@@ -102,19 +102,42 @@ def linear_rows(
                             ops.prefetch(source, near + line_ahead * strides[2] + i)
             corners = (near + above, near + below, far + above, far + below)
             _blend(source, corners, along_z.weight[z], along_y.weight[y], width, blended, r * line)
-        for half in range(0, _GROUP, 8):
-            for x in range(0, line, 8):
-                ops.tile_transpose(turned, x * _GROUP + half, _GROUP, blended, half * line + x, line)
+        for x in range(0, line, _GROUP):
+            ops.tile_transpose(turned, x * _GROUP, _GROUP, blended, x, line)
         ops.lerp_columns(stretched, 0, turned, along_x.low, along_x.high, along_x.weight, columns)
-        if rows == _GROUP and columns >= 8:
-            for half in range(0, _GROUP, 8):
-                for x in range(0, columns, 8):
-                    x = min(x, columns - 8)
-                    ops.tile_transpose(target, (begin + half) * columns + x, columns, stretched, x * _GROUP + half, _GROUP)
+        if rows == _GROUP and columns >= _GROUP:
+            for x in range(0, columns, _GROUP):
+                x = min(x, columns - _GROUP)
+                ops.tile_transpose(target, begin * columns + x, columns, stretched, x * _GROUP, _GROUP)
         else:
             for r in range(rows):
                 for x in range(columns):
                     target[(begin + r) * columns + x] = stretched[x * _GROUP + r]
+
+
+@inlined
+def _fetch_ahead(
+    source: Array, strides: tuple[int, int, int], width: int, row: int, stop: int, along_z: AxisWeights, along_y: AxisWeights
+) -> None:
+    """Ask for what output row `row` reads and the one before it did not; planes seen before are cached."""
+    if row >= stop:
+        return
+    depth, height = along_z.low.size, along_y.low.size
+    volume = row // height
+    y = row - volume * height
+    channel = volume // depth
+    z = volume - channel * depth
+    base = channel * strides[0]
+    fresh = z == 0 or along_z.low[z] > along_z.high[z - 1]
+    known = np.int64(along_z.high[z - 1]) if z > 0 else -1
+    if np.int64(along_z.high[z]) == known:
+        return
+    for line in range(np.int64(along_y.high[y - 1]) + 1 if y > 0 else 0, np.int64(along_y.high[y]) + 1):
+        at = base + line * strides[2]
+        for i in range(0, width, 64 // source.itemsize):
+            ops.prefetch(source, at + along_z.high[z] * strides[1] + i)
+            if fresh:
+                ops.prefetch(source, at + along_z.low[z] * strides[1] + i)
 
 
 @kernel

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 import threading
 from functools import partial
@@ -15,7 +16,8 @@ from automl_run import kernels
 from automl_run.kernels import helpers, threads
 
 
-def test_slabs_cover_the_range_once_and_the_caller_takes_part() -> None:
+@pytest.mark.parametrize("total", [4, 5, 16, 1001, 123_456])
+def test_slabs_cover_the_range_once_and_the_caller_takes_part(total: int) -> None:
     before = torch.get_num_threads()
     seen: list[tuple[int, int]] = []
     callers: set[int] = set()
@@ -26,19 +28,53 @@ def test_slabs_cover_the_range_once_and_the_caller_takes_part() -> None:
 
     try:
         torch.set_num_threads(4)
-        threads.run_in_slabs(work, 1001, 100)
+        threads.run_in_slabs(work, total, 1)
     finally:
         torch.set_num_threads(before)
-    assert sorted(seen) == [(0, 250), (250, 500), (500, 750), (750, 1001)]
+    bounds = [start for start, _ in sorted(seen)] + [total]
+    assert sorted(seen) == list(itertools.pairwise(bounds))
+    assert bounds[0] == 0
+    assert all(start < stop for start, stop in seen)
     assert threading.get_ident() in callers
 
 
-@pytest.mark.parametrize(("wanted", "ranges"), [(None, 4), (1, 1), (3, 3), (9, 4)])
-def test_no_more_threads_than_asked_for_and_granted(monkeypatch: pytest.MonkeyPatch, wanted: int | None, ranges: int) -> None:
+def test_whoever_is_free_takes_the_next_range(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A helper that is stuck in its first range costs nothing but that range."""
+    monkeypatch.setattr(threads, "thread_count", lambda: 2)
+    stuck, rest = threading.Event(), threading.Event()
+    done: dict[int, int] = {}
+
+    def work(start: int, stop: int) -> None:
+        mine = threading.get_ident()
+        if mine != caller and not stuck.is_set():
+            stuck.set()
+            rest.wait(60)
+        elif mine == caller:
+            stuck.wait(60)
+        done[mine] = done.get(mine, 0) + stop - start
+        if mine == caller and done[mine] >= 750:
+            rest.set()
+
+    caller = threading.get_ident()
+    threads.run_in_slabs(work, 1000, 1)
+    assert done[caller] == 750
+    assert sum(done.values()) == 1000
+
+
+@pytest.mark.parametrize(("wanted", "granted"), [(None, 4), (1, 1), (3, 3), (9, 4)])
+def test_no_more_threads_than_asked_for_and_granted(monkeypatch: pytest.MonkeyPatch, wanted: int | None, granted: int) -> None:
     monkeypatch.setattr(threads, "thread_count", lambda: 4)
-    seen: list[tuple[int, int]] = []
-    threads.run_in_slabs(lambda start, stop: seen.append((start, stop)), 1000, 10, wanted)
-    assert len(seen) == ranges
+    monkeypatch.setattr(threads, "_pool", helpers.Pool())
+    together = threading.Barrier(granted)
+    callers: set[int] = set()
+
+    def work(start: int, stop: int) -> None:
+        if threading.get_ident() not in callers:
+            callers.add(threading.get_ident())
+            together.wait(60)
+
+    threads.run_in_slabs(work, 1000, 10, wanted)
+    assert len(callers) == granted
 
 
 def test_small_work_stays_on_the_caller() -> None:
@@ -176,7 +212,8 @@ def test_the_caller_takes_over_what_no_helper_has_begun(monkeypatch: pytest.Monk
         threads.run_in_slabs(lambda start, stop: callers.append((start, stop, threading.get_ident())), 10, 1)
     finally:
         gate.set()
-    assert callers == [(0, 5, threading.get_ident()), (5, 10, threading.get_ident())]
+    assert {thread for _, _, thread in callers} == {threading.get_ident()}
+    assert sorted(voxel for start, stop, _ in callers for voxel in range(start, stop)) == list(range(10))
     assert busy.wait() is None
 
 

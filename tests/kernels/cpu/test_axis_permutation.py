@@ -82,6 +82,27 @@ def test_large_copies_on_several_threads() -> None:
         torch.set_num_threads(before)
 
 
+@pytest.mark.parametrize("shape", [(16, 17, 40), (40, 16, 15), (33, 70, 64), (70, 90, 110)])
+@pytest.mark.parametrize("axes", [(0, 1), (0, 2), (1, 2)])
+@pytest.mark.parametrize("dtype", [torch.uint8, torch.int16, torch.float32, torch.float64])
+def test_quarter_turns_by_tiles(shape: tuple[int, int, int], axes: tuple[int, int], dtype: torch.dtype) -> None:
+    """Sizes that tiles fit into exactly, not at all, and with a rest, for every size of a word; on several threads, and cropped."""
+    source = image([2, *shape], dtype)
+    before = torch.get_num_threads()
+    try:
+        torch.set_num_threads(3)
+        for k in (1, 3):
+            window = Window.whole(shape).rot90(k, axes)
+            expected = torch.rot90(source, k, [axis + 1 for axis in axes])
+            assert torch.equal(permute(source, window), expected)
+            inner = window.crop([1, 2, 3], [size - 4 for size in window.shape])
+            assert torch.equal(permute(source, inner), expected[:, 1:-3, 2:-2, 3:-1])
+            if dtype is torch.float32:
+                assert torch.equal(permute(source, window, scale=2.0, shift=1.0), expected * 2 + 1)
+    finally:
+        torch.set_num_threads(before)
+
+
 def test_empty_outputs() -> None:
     source = image([1, 4, 5])
     assert permute(source, Window.whole([4, 5]).crop([0, 0], [0, 5])).shape == (1, 0, 5)
