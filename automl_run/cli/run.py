@@ -16,7 +16,7 @@ def main(argv: Sequence[str]) -> int:
     add_source(parser, legacy=legacy)
     if not legacy:
         parser.add_argument("--run-id", metavar="ID", help="name of this run; unique in its folder (default: the study's name)")
-        parser.add_argument("--workers", metavar="SPEC", help="GPUs per worker: 0:1 two workers, 0,1:2,3 two with two GPUs each")
+        parser.add_argument("--workers", metavar="SPEC", help="GPUs per worker: 0:1, or 0,1:2,3 for two with two GPUs each; cpu(4)")
     parser.add_argument(
         "--accelerate", action="store_true", help="run MONAI's pipelines fused: the same results, faster (`accelerate = true`)"
     )

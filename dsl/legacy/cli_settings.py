@@ -195,7 +195,8 @@ def _bind(source: Source, offset: int, key: str, text: str) -> Bind:
 
 
 def parse_workers(text: str) -> tuple[Worker, ...]:
-    """`0:1` two workers with one GPU each, `0,1:2,3` two with two each, `0:0:1:1` four that share two.
+    """`0:1` two workers with one GPU each, `0,1:2,3` two with two each, `0:0:1:1` four that share two, `cpu(4):cpu(4)` two on
+    the CPU with four threads each.
 
     InputError names the place."""
     workers: list[Worker] = []
@@ -204,6 +205,12 @@ def parse_workers(text: str) -> tuple[Worker, ...]:
         where = f"workers={text}: worker {number}" + (f" (`{part}`)" if part else "")
         if not part.strip():
             raise InputError(f"{where} has no GPU; write `0:1` for two workers with one GPU each")
+        on_cpu = re.fullmatch(r"cpu\(([1-9][0-9]{0,3})\)", part.strip())
+        if on_cpu is not None:
+            workers.append(Worker(threads=int(on_cpu[1])))
+            continue
+        if part.strip().startswith("cpu"):
+            raise InputError(f"{where}: write `cpu(4)` for a worker on the CPU with four threads")
         gpus: list[int] = []
         for place, item in enumerate(part.split(","), start=1):
             if not item.strip():

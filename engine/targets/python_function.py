@@ -89,7 +89,8 @@ class PythonTarget:
             if spec is None:
                 found = PathFinder.find_spec(part, [str(self.base_dir)]) or _installed(part)
             elif spec.submodule_search_locations is None:
-                raise InputError(f"Python: `{spec.name}` ({spec.origin}) is a module, not a package: it holds no `{part}`")
+                hint = f'; write `Python("{spec.name}:{self.function}")`, without the ending' if part == "py" else ""
+                raise InputError(f"Python: `{spec.name}` ({spec.origin}) is a module, not a package: it holds no `{part}`{hint}")
             else:
                 found = PathFinder.find_spec(name, list(spec.submodule_search_locations))
             if found is None:

@@ -114,9 +114,17 @@ def test_workers(text: str, gpus: list[tuple[int, ...]]) -> None:
     assert [worker.gpus for worker in parse_workers(text)] == gpus
 
 
+def test_workers_on_the_cpu() -> None:
+    assert parse_workers("cpu(4):cpu(2)") == (Worker(threads=4), Worker(threads=2))
+    assert parse_workers("0:cpu(1)") == (Worker(gpus=(0,)), Worker())
+
+
 @pytest.mark.parametrize(
     ("text", "words"),
     [
+        ("cpu", "worker 1 (`cpu`): write `cpu(4)`"),
+        ("0:cpu(0)", "worker 2 (`cpu(0)`): write `cpu(4)`"),
+        ("cpu(2),1", "worker 1 (`cpu(2),1`): write `cpu(4)`"),
         ("", "worker 1 has no GPU"),
         (":", "worker 1 has no GPU"),
         ("0:", "worker 2 has no GPU"),
