@@ -111,7 +111,7 @@ def test_check_finds_a_function_without_importing(package: Path, name: str) -> N
         ("netlab_pkgs.train:fit", "no module `netlab_pkgs`"),
         ("netlab_pkg.trian:fit", r"no module `netlab_pkg.trian` in .*netlab_pkg"),
         ("netlab_pkg.train.deep:fit", "is a module, not a package"),
-        ("netlab_pkg.train.py:fit", r"write `Python\("netlab_pkg.train:fit"\)`, without the ending"),
+        ("netlab_pkg.train.py:fit", r'write `Python."netlab_pkg.train:fit".`, without the ending'),
         ("netlab_pkg.train:fitt", "no `fitt` in .*train.py; did you mean `fit`"),
         ("netlab_pkg.broken:fit", r"broken.py, line 1: "),
     ],
