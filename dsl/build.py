@@ -57,7 +57,7 @@ from .source import NOWHERE, Source
 __all__ = ["C", "Expr", "Place", "Program", "Search", "Study", "between", "call", "cpu", "expr", "log", "oneof", "when"]
 
 _EDITIONS = (1,)
-_TIMES = ("time", "job_time", "stall_time", "gpu_hours")
+_TIMES = ("time", "job_time", "stall_time")
 _LIMITS = ("trials", "time", "job_time", "gpu_hours", "target", "patience")
 
 

@@ -127,14 +127,16 @@ def estimate(program: ir.Program, job_s: float | None = None) -> Estimate:
     workers = max(1, len(study.workers))
     at_most = job_s is None
     each = study.budget.job_time_s if job_s is None else job_s
-    limit = study.budget.time_s
+    limit, gpus = study.budget.time_s, sum(len(worker.gpus) for worker in study.workers)
+    if study.budget.gpu_hours is not None and gpus:
+        allowed = study.budget.gpu_hours * 3600 / gpus
+        limit = allowed if limit is None else min(limit, allowed)
     if limit is not None and each and job_s is not None:
         possible = max(1, math.floor(limit / (each * runs))) * workers
         jobs = possible if jobs is None else min(jobs, possible)
     wall = None if each is None or jobs is None else math.ceil(jobs * runs / workers) * each
     if limit is not None:
         wall = limit if wall is None else min(wall, limit)
-    gpus = sum(len(worker.gpus) for worker in study.workers)
     hours = None if wall is None or not gpus else wall * gpus / 3600
     if hours is not None and each is not None and jobs is not None:
         hours = min(hours, jobs * runs * each * gpus / workers / 3600)

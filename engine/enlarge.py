@@ -14,7 +14,8 @@ from automl_run.errors import InputError, ProgramError
 
 #: as the language writes a budget -> as a Budget names it
 _PARTS: Final = {
-    "trials": "trials", "time": "time_s", "job_time": "job_time_s", "target": "target", "patience": "patience",
+    "trials": "trials", "time": "time_s", "job_time": "job_time_s", "gpu_hours": "gpu_hours", "target": "target",
+    "patience": "patience",
 }  # fmt: skip
 
 
@@ -50,11 +51,11 @@ def _parsed(part: str, text: str) -> Budget:
         raise InputError(f"`budget.{part}={text}`: {said}") from error
 
 
-def refuse_smaller(program: Program, budget: Budget, trials: int = 0, seconds: float = 0.0) -> None:
+def refuse_smaller(program: Program, budget: Budget, trials: int = 0, seconds: float = 0.0, gpu_hours: float = 0.0) -> None:
     """InputError when a part of `budget` allows less than that of `program`.
 
-    A limit where there was none is allowed: it is for what is to come, so it may not be less than the `trials` and `seconds` that
-    the run has had.
+    A limit where there was none is allowed: it is for what is to come, so it may not be less than the `trials`, `seconds` and
+    `gpu_hours` that the run has had.
     """
     before, minimize = program.study.budget, bool(program.study.objectives) and program.study.objectives[0].direction == "minimize"
     for part, name in _PARTS.items():
@@ -62,8 +63,8 @@ def refuse_smaller(program: Program, budget: Budget, trials: int = 0, seconds: f
         if new is None or new == old:
             continue
         if old is None:
-            had = {"trials": trials, "time": seconds}.get(part, 0.0)
-            if part in ("trials", "time") and new < had:
+            had = {"trials": trials, "time": seconds, "gpu_hours": gpu_hours}.get(part)
+            if had is not None and new < had:
                 raise InputError(f"`{part}` cannot be {new:g}: the run, which had no such limit, is past it ({had:g})")
         elif new > old if part == "target" and minimize else new < old:
             raise InputError(f"a resume can enlarge the budget only: `{part}` was {old:g}, not {new:g}")

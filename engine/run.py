@@ -31,7 +31,7 @@ from .file_system import check_place
 from .files import CACHE, ENDPOINT, TRACE
 from .journal import Journal, JournalGone
 from .launchers.base import Launcher
-from .launchers.gpus import settle_workers
+from .launchers.gpus import settle_workers, uncounted
 from .launchers.local import LocalLauncher
 from .owner import Owner
 from .publish import Publisher
@@ -110,6 +110,7 @@ def _run_new(
     controller = _controller(program, code)
     out = options.out or run_folder.default_out(program)
     specs, warnings = settle_workers(options.workers or program.study.workers)
+    warnings += uncounted(program.study, specs)
     folder, run_id = run_folder.create(out, options.run_id, program.study.name or _stem(program))
     try:
         warnings += check_place(folder.path)
@@ -146,7 +147,8 @@ def resume_study(folder: Path, options: RunOptions, observer: Observer = silent,
         if program is not None:
             refuse_other(stored, program, folder)
         budget = budget_from(stored if program is None else program, options.budget)
-        refuse_smaller(stored, budget, len(state.jobs), state.elapsed(state.last_at))
+        at = state.last_at
+        refuse_smaller(stored, budget, len(state.jobs), state.elapsed(at), state.gpu_seconds(at) / 3600)
         wanted = options.workers
         if wanted is None and program is not None and program.study.workers != stored.study.workers:
             wanted = program.study.workers
@@ -161,7 +163,7 @@ def resume_study(folder: Path, options: RunOptions, observer: Observer = silent,
             specs, warnings = settle_workers(tuple(Worker(w.gpus, w.threads) for w in before))
         else:
             specs, warnings = settle_workers(wanted or stored.study.workers)
-        warnings += warned
+        warnings += [*uncounted(going_on.study, specs), *warned]
         place = RunFolder(folder)
         with _resumable(place.path):
             named = _name(specs, before)

@@ -27,8 +27,8 @@ from .admin.desk import Desk
 from .agent.gpu_locks import share_numbers
 from .controllers.base import Controller
 from .core import decide as core
+from .core import ending, repetition
 from .core import inputs as on
-from .core import repetition
 from .core.apply import apply
 from .core.facts import AnyFact, NamedWorker
 from .core.inputs import Command, Input
@@ -401,9 +401,9 @@ class Scheduler:
         waits = [_NAP_S]
         if self._drain_by is not None:
             waits.append(self._drain_by - now)
-        limit = self._program.study.budget.time_s
-        if limit is not None and self._state.run == "running" and self._state.stopping is None:
-            waits.append(limit - self._state.elapsed(now))
+        left = ending.seconds_left(self._state, now)
+        if left is not None and self._state.run == "running" and self._state.stopping is None:
+            waits.append(left)
         return max(0.0, min(waits))
 
     def _over(self) -> bool:

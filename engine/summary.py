@@ -113,7 +113,8 @@ class Recommendation(Job, frozen=True):
 class Summary(msgspec.Struct, frozen=True):
     """A run. `jobs` in the order of their index. `keep`: how many folders of jobs stay, None for all.
 
-    `recommendations`: only where each has several jobs; `best` is one of these then, with the job that stands for it.
+    `gpu_hours`: of all attempts, for each the GPUs of its worker times how long it had them. `recommendations`: only where each has
+    several jobs; `best` is one of these then, with the job that stands for it.
     """
 
     run_id: str
@@ -124,6 +125,7 @@ class Summary(msgspec.Struct, frozen=True):
     best: Best | None = None
     jobs: list[Job] = []
     seconds: float | None = None
+    gpu_hours: float = 0.0
     workers: list[Worker] = []
     keep: int | None = None
     recommendations: list[Recommendation] = []
@@ -222,6 +224,7 @@ def summarize(state: State, folder: Path, now: float | None, *, live: bool) -> S
     by_worker: dict[str, list[Span]] = {}
     for span in sorted((span for each in spans.values() for span in each), key=lambda span: span.start):
         by_worker.setdefault(span.worker, []).append(span)
+    at = state.last_at if now is None else now
     return Summary(
         run_id=state.run_id,
         state="paused" if state.run == "running" and not live else state.run,
@@ -231,7 +234,8 @@ def summarize(state: State, folder: Path, now: float | None, *, live: bool) -> S
         best=best_of(state, folder),
         jobs=rows,
         recommendations=_recommendations(state, {row.name: row for row in rows}) if state.repeat is not None else [],
-        seconds=round(state.elapsed(state.last_at if now is None else now), 3),
+        seconds=round(state.elapsed(at), 3),
+        gpu_hours=round(state.gpu_seconds(at) / 3600, 4),
         workers=[_worker(worker, live, by_worker.get(worker.name, [])) for worker in state.workers],
         keep=state.program.study.keep if state.program else None,
     )

@@ -148,11 +148,13 @@ def _assigned(state: State, fact: facts.Assigned) -> State:
 
 def _released(state: State, job: Job, at: float) -> State:
     """`job` stored, its worker free."""
+    ran_s = max(0.0, at - job.assigned_at) if job.name in state.running else 0.0
     return replace(
         state,
         jobs=state.jobs.set(job.name, job),
         workers=tuple(replace(w, job=None) if w.job == job.name else w for w in state.workers),
         running=tuple(name for name in state.running if name != job.name),
+        gpu_s=state.gpu_s + len(job.gpus) * ran_s,
         last_at=max(state.last_at, at),
     )
 

@@ -413,8 +413,9 @@ class _Decision:
         if state.run != "running" or state.program is None:
             return
         study = state.program.study
-        if state.stopping is None and study.budget.time_s is not None and state.elapsed(self.now) >= study.budget.time_s:
-            self.stop_study("done", f"the time budget of {study.budget.time_s:g} s is spent")
+        spent = ending.spent(state, self.now)
+        if state.stopping is None and spent is not None:
+            self.stop_study("done", spent)
         for name in self.state.retry:
             self._abandon(name)
         if self.state.stopping is not None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Literal, TypeAlias
 
 from automl_run.engine.controllers.base import Outcome
@@ -47,6 +48,32 @@ def after_job(state: State) -> tuple[How, str] | None:
     if budget.patience is not None and best is not None and state.since_best >= budget.patience:
         return "done", f"no better score in {counted(state.since_best, what)}"
     return None
+
+
+def spent(state: State, now: float) -> str | None:
+    """Which budget of time is spent at `now`, or None."""
+    for left, what in _times(state, now):
+        if left <= 0:
+            return f"the {what} is spent"
+    return None
+
+
+def seconds_left(state: State, now: float) -> float | None:
+    """How soon, at the earliest, a budget of time will be spent; None: no time that is known."""
+    return min((left for left, _ in _times(state, now)), default=None)
+
+
+def _times(state: State, now: float) -> Iterator[tuple[float, str]]:
+    """For each budget of time the seconds that are left while what runs runs on, and its name."""
+    if state.program is None:
+        return
+    budget = state.program.study.budget
+    if budget.time_s is not None:
+        yield budget.time_s - state.elapsed(now), f"time budget of {budget.time_s:g} s"
+    if budget.gpu_hours is not None:
+        left, gpus = budget.gpu_hours * 3600 - state.gpu_seconds(now), sum(len(state.jobs[name].gpus) for name in state.running)
+        if gpus or left <= 0:
+            yield left / max(1, gpus), f"budget of {budget.gpu_hours:g} GPU hours"
 
 
 def _last_message(state: State) -> str:

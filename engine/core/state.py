@@ -141,6 +141,8 @@ class State(msgspec.Struct, frozen=True):
     #: names of jobs that run, in the order they were assigned
     running: tuple[str, ...] = ()
     ended: int = 0
+    #: GPU seconds of attempts that are over: each GPU of the worker that had one counts
+    gpu_s: float = 0.0
     #: recommendations that are done or stopped
     succeeded: int = 0
     #: the job that stands for the best recommendation by the first objective
@@ -200,6 +202,11 @@ class State(msgspec.Struct, frozen=True):
     def elapsed(self, now: float) -> float:
         """Seconds this study has run, interruptions left out."""
         return self.elapsed_before + max(0.0, now - self.epoch_at)
+
+    def gpu_seconds(self, now: float) -> float:
+        """Of all attempts, those that run included; one whose agent outlived a scheduler ran on meanwhile."""
+        running = (self.jobs[name] for name in self.running)
+        return self.gpu_s + sum(len(job.gpus) * max(0.0, now - job.assigned_at) for job in running)
 
 
 def durable(state: State) -> State:

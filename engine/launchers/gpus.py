@@ -8,7 +8,8 @@ import subprocess
 from collections.abc import Sequence
 from pathlib import Path
 
-from automl_run.dsl.ir import Worker
+from automl_run.dsl.controllers import FINITE
+from automl_run.dsl.ir import Study, Worker
 from automl_run.errors import InputError
 
 _DEVICE = re.compile(r"nvidia\d+")
@@ -52,6 +53,17 @@ def settle_workers(asked: tuple[Worker, ...], gpus: int | None = None) -> tuple[
     if missing:
         raise InputError(f"workers: there is no GPU {missing[0]}; this host has {', '.join(map(str, range(here)))}")
     return asked, oversubscribed(asked)
+
+
+def uncounted(study: Study, workers: Sequence[Worker]) -> list[str]:
+    """A warning where `gpu_hours` counts nothing, for no worker has a GPU. InputError where nothing else would end the study."""
+    if study.budget.gpu_hours is None or any(worker.gpus for worker in workers):
+        return []
+    said = "no worker has a GPU, so `gpu_hours` counts nothing"
+    limits = (study.budget.trials, study.budget.time_s, study.budget.target)
+    if limits == (None, None, None) and study.controller.name not in FINITE and "." not in study.controller.name:
+        raise InputError(f"{said} and nothing else would end this study: give its budget `time` or `trials`")
+    return [said]
 
 
 def oversubscribed(workers: Sequence[Worker], cores: int | None = None) -> list[str]:

@@ -15,6 +15,7 @@ from .curve import curve, parameter_plots
 from .wording import (
     counts_text,
     gain_text,
+    gpu_hours_text,
     score_text,
     seconds_text,
     short_names,
@@ -65,7 +66,8 @@ def _cards(summary: Summary) -> str:
     gain = gain_text(summary)
     if gain:
         cards.append(("gain over the baseline", gain, summary.objective.name))
-    cards.append(("time", seconds_text(summary.seconds), counted(len(summary.jobs), "job")))
+    spent = f", {gpu_hours_text(summary.gpu_hours)}" if summary.gpu_hours else ""
+    cards.append(("time", seconds_text(summary.seconds), counted(len(summary.jobs), "job") + spent))
     return (
         '<section class="cards">'
         + "".join(

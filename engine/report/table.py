@@ -23,6 +23,7 @@ from .wording import (
     counts_text,
     each_text,
     gain_text,
+    gpu_hours_text,
     parameters_text,
     score_text,
     seconds_text,
@@ -63,7 +64,8 @@ def print_summary(console: Console, summary: Summary, folder: Path) -> None:
     if summary.rows:
         console.print(_jobs(summary, console.width))
     head = f"Run [bold]{escape(summary.run_id)}[/bold] {escape(summary.state)}"
-    console.print(f"{head} after {seconds_text(summary.seconds)}; {counts_text(summary)}")
+    spent = f", {gpu_hours_text(summary.gpu_hours)}" if summary.gpu_hours else ""
+    console.print(f"{head} after {seconds_text(summary.seconds)}{spent}; {counts_text(summary)}")
     if summary.reason:
         console.print(escape(summary.reason), style="red" if summary.state == "failed" else None)
     failed = [job for job in summary.rows if job.message.strip() and job.state in ("failed", "infeasible")]

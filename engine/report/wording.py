@@ -77,6 +77,10 @@ def seconds_text(seconds: float | None, *, whole_seconds: bool = False) -> str:
     return f"{whole // 3600} h {whole % 3600 // 60:02d} min"
 
 
+def gpu_hours_text(hours: float) -> str:
+    return f"{number_text(hours)} GPU hours"
+
+
 def counts_text(summary: Summary) -> str:
     """`12 jobs: 9 done, 2 stopped, 1 failed`."""
     order = ("done", "stopped", "failed", "infeasible", "running", "paused", "waiting")

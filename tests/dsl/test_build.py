@@ -62,6 +62,14 @@ def test_the_page_on_the_builder() -> None:
     assert parse(text).digest == names["program"].digest
 
 
+def test_gpu_hours_are_a_number() -> None:
+    p = Program()
+    with p.study() as s:
+        s.budget(gpu_hours=2.5)
+    p["x"].search(between(0.0, 1.0))
+    assert p.program().study.budget.gpu_hours == 2.5
+
+
 def test_everything_at_once() -> None:
     p = Program()
     with p.study() as s:

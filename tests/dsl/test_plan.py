@@ -66,6 +66,13 @@ def test_gpu_hours() -> None:
     assert (found.wall_s, found.gpu_hours) == (7200.0, 8.0)
 
 
+def test_gpu_hours_are_a_limit() -> None:
+    found = estimate(parse(study("budget { gpu_hours = 4 }\nworkers = [[0, 1], [2, 3]]")), 1800.0)
+    assert (found.jobs, found.wall_s, found.gpu_hours) == (4, 3600.0, 4.0)
+    without = estimate(parse(study("budget { gpu_hours = 4, trials = 8 }\nworkers = [cpu(2)]")), 1800.0)
+    assert (without.jobs, without.gpu_hours) == (8, None)
+
+
 def test_a_program_without_a_search() -> None:
     found = plan(parse("x = 3"))
     assert (found.rows, found.size, found.estimate.jobs) == ((), 1, 1)

@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 from core_run import Run, of, program, sent
 
 from automl_run.dsl import ir
 from automl_run.engine.controllers.base import Recommendation
-from automl_run.engine.core import causes
+from automl_run.engine.core import causes, ending
 from automl_run.engine.core import inputs as on
+from automl_run.engine.core.apply import replay
 from automl_run.engine.core.causes import Cause
 from automl_run.engine.core.decide import job_seed
+from automl_run.engine.core.state import durable
+from automl_run.engine.summary import summarize
 from automl_run.engine.wire import messages as wire
 
 
@@ -239,6 +244,46 @@ def test_the_time_budget_leaves_interruptions_out() -> None:
     assert sent(run(on.Woke()), wire.Stop)
     run.done(stopped=True)
     assert run.status() == "done"
+
+
+def test_gpu_hours_are_those_of_every_gpu_in_every_attempt() -> None:
+    run = Run(program(budget=ir.Budget(gpu_hours=1.0)), workers=("W1", "W2"), gpus=(0, 1, 2))
+    run.up("W1")
+    run.up("W2")
+    run.now += 100
+    run.answer(2)  # J1, the baseline, has run on W1 for 100 s
+    run.now += 300
+    run(on.AgentLost("W1", "killed"))  # 1200 GPU seconds of J1, void; 900 of J2 so far
+    assert run.state.gpu_seconds(run.now) == 3 * 400 + 3 * 300
+    run.now += 499
+    assert not sent(run(on.Woke()), wire.Stop)
+    run.now += 1  # 1200 and 3 * 800
+    assert sent(run(on.Woke()), wire.Stop) == [wire.Stop("W2_1_J2", 1, "budget")]
+    run.done(stopped=True, dice=0.5)
+    assert (run.status(), run.state.reason) == ("done", "the budget of 1 GPU hours is spent")
+    assert summarize(run.state, Path(), None, live=False).gpu_hours == 1.0
+    assert replay(run.journal) == durable(run.state)
+
+
+def test_gpu_hours_go_on_while_there_is_no_scheduler_and_agents_live() -> None:
+    run = Run(program(budget=ir.Budget(gpu_hours=1.0)), gpus=(0,))
+    run.up()
+    run.now += 3000
+    run.begin(alive=frozenset({"W1"}))
+    assert run.state.gpu_seconds(run.now) == 3000
+    run.now += 599
+    assert ending.seconds_left(run.state, run.now) == 1
+    assert not sent(run.up(running=(("W1_1_J1", 1),)), wire.Stop)
+    run.now += 1
+    assert sent(run(on.Woke()), wire.Stop)
+
+
+def test_a_cpu_worker_spends_no_gpu_hours() -> None:
+    run = Run(program(budget=ir.Budget(gpu_hours=0.001)))
+    run.up()
+    run.now += 1e6
+    assert not sent(run(on.Woke()), wire.Stop)
+    assert ending.seconds_left(run.state, run.now) is None
 
 
 def test_an_interrupted_job_runs_again_under_its_name() -> None:

@@ -320,16 +320,17 @@ def test_a_result_that_cannot_be_read_is_none(tmp_path: Path) -> None:
 
 
 def test_every_part_of_the_budget_can_be_enlarged(tmp_path: Path) -> None:
-    before = study(tmp_path, budget=ir.Budget(trials=4, time_s=60.0, job_time_s=10.0, target=0.5, patience=3))
+    before = study(tmp_path, budget=ir.Budget(trials=4, time_s=60.0, job_time_s=10.0, target=0.5, patience=3, gpu_hours=1.0))
     pairs = {
         "study.budget.trials": "8",
         "budget.time": "2h",
         "budget.job_time": "none",
         "budget.target": "0.9",
         "budget.patience": "4",
+        "budget.gpu_hours": "2.5",
     }
     after = budget_from(before, pairs)
-    assert after == ir.Budget(trials=8, time_s=7200.0, job_time_s=None, target=0.9, patience=4)
+    assert after == ir.Budget(trials=8, time_s=7200.0, job_time_s=None, target=0.9, patience=4, gpu_hours=2.5)
     refuse_smaller(before, after)
 
 
@@ -338,6 +339,8 @@ def test_every_part_of_the_budget_can_be_enlarged(tmp_path: Path) -> None:
     [
         ("budget.trials", "3", "`trials` was 4, not 3"),
         ("budget.time", "10s", "`time` was 60, not 10"),
+        ("budget.gpu_hours", "1.5", "`gpu_hours` was 2, not 1.5"),
+        ("budget.gpu_hours", "2h", "`budget.gpu_hours` is a plain number"),
         ("budget.target", "0.4", "`target` was 0.5, not 0.4"),
         ("budget.time", "1 parsec", "budget.time=1 parsec"),
         ("budget.trials", "3 }\n seed = 4 {", "is not one value"),
@@ -346,7 +349,7 @@ def test_every_part_of_the_budget_can_be_enlarged(tmp_path: Path) -> None:
     ],
 )
 def test_what_is_no_larger_budget_is_refused(tmp_path: Path, key: str, text: str, said: str) -> None:
-    before = study(tmp_path, budget=ir.Budget(trials=4, time_s=60.0, target=0.5))
+    before = study(tmp_path, budget=ir.Budget(trials=4, time_s=60.0, target=0.5, gpu_hours=2.0))
     with pytest.raises(InputError, match=said):
         refuse_smaller(before, budget_from(before, {key: text}))
 
@@ -359,6 +362,8 @@ def test_a_limit_where_there_was_none_is_for_what_is_to_come(tmp_path: Path) -> 
         refuse_smaller(before, after, trials=6)
     with pytest.raises(InputError, match="`time` cannot be 60"):
         refuse_smaller(before, after, seconds=61.0)
+    with pytest.raises(InputError, match="`gpu_hours` cannot be 3"):
+        refuse_smaller(before, ir.Budget(gpu_hours=3.0), gpu_hours=3.5)
 
 
 def test_a_target_to_be_minimized_is_enlarged_downwards(tmp_path: Path) -> None:

@@ -94,6 +94,13 @@ def test_the_report_is_whole_and_self_contained(tmp_path: Path) -> None:
         assert words in page
 
 
+def test_gpu_hours_are_told_where_there_are_any(tmp_path: Path) -> None:
+    data = summary(job(0, 0.5)) | {"gpu_hours": 12.5}
+    for said in (write_report(tmp_path, data).read_text(encoding="utf-8"), final_table(data, tmp_path)):
+        assert "12.5 GPU hours" in said
+    assert "GPU hours" not in final_table(summary(job(0, 0.5)), tmp_path)
+
+
 @pytest.mark.parametrize("place", ["run_id", "name", "params", "objective", "message", "reason", "path"])
 def test_nothing_of_the_user_is_markup(tmp_path: Path, place: str) -> None:
     entry = job(0, 0.5, message=HOSTILE if place == "message" else "")

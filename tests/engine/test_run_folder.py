@@ -11,7 +11,7 @@ import pytest
 
 from automl_run.dsl import ir
 from automl_run.engine import run_folder
-from automl_run.engine.launchers.gpus import oversubscribed, settle_workers
+from automl_run.engine.launchers.gpus import oversubscribed, settle_workers, uncounted
 from automl_run.engine.run_folder import RunFolder
 from automl_run.errors import InputError, RunExistsError
 
@@ -127,6 +127,21 @@ def test_workers_without_gpus() -> None:
     assert len(warnings) == 1
     assert settle_workers((), gpus=0) == ((ir.Worker(()),), [])
     assert settle_workers((ir.Worker((), 1),), gpus=0) == ((ir.Worker((), 1),), [])
+
+
+def test_gpu_hours_without_a_gpu() -> None:
+    def study(controller: str = "Random", **limits: float) -> ir.Study:
+        return ir.Study(budget=ir.Budget(**limits), controller=ir.Spec(controller))  # type: ignore[arg-type]
+
+    none = (ir.Worker(()), ir.Worker(()))
+    for counted in (study(trials=3), study(gpu_hours=2.0)):
+        assert uncounted(counted, (ir.Worker((0,)), *none)) == []
+    assert uncounted(study(trials=3), none) == []
+    others = (study(gpu_hours=2.0, trials=3), study(gpu_hours=2.0, time_s=3.0))
+    for ends in (*others, study("Grid", gpu_hours=2.0), study("my.Own", gpu_hours=2.0)):
+        assert uncounted(ends, none) == ["no worker has a GPU, so `gpu_hours` counts nothing"]
+    with pytest.raises(InputError, match="nothing else would end this study: give its budget `time` or `trials`"):
+        uncounted(study(gpu_hours=2.0), none)
 
 
 def test_workers_with_gpus() -> None:

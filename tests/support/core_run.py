@@ -30,6 +30,8 @@ class Run:
 
     program: ir.Program
     workers: tuple[str, ...] = ("W1",)
+    #: of every worker
+    gpus: tuple[int, ...] = ()
     state: State = field(default_factory=State)
     journal: list[AnyFact] = field(default_factory=list)
     commands: list[Command] = field(default_factory=list)
@@ -42,7 +44,7 @@ class Run:
 
     def begin(self, alive: frozenset[str] = frozenset()) -> list[Command]:
         self.state = durable(self.state)
-        return self(on.Began(tuple(NamedWorker(name, (), 1) for name in self.workers), None, alive))
+        return self(on.Began(tuple(NamedWorker(name, self.gpus, 1) for name in self.workers), None, alive))
 
     def __call__(self, *inputs: Input) -> list[Command]:
         new: list[Command] = []

@@ -137,6 +137,8 @@ class Site:
         apart = random.Random(f"repeat {self.seed}")
         if apart.random() < 0.25:
             study["repeat"] = ir.Repeat(folds=apart.randint(2, 4), abandon=apart.random() < 0.3)
+        if apart.random() < 0.2:
+            study["budget"] = msgspec.structs.replace(budget, gpu_hours=apart.choice([20.0, 60.0]) / 3600)
         lr = ir.Param("lr", ir.Real(0.0, 1.0), ("lr",), (0.5,))
         program = ir.Program(ir.Study(**study), (lr,), ir.MapNode({"lr": ir.Read("lr")}), digest="d")
         harsh = draw.random() < 0.5
