@@ -31,8 +31,8 @@ CONTROLLERS: Mapping[str, Mapping[str, Argument]] = {
     "Sobol": {},
     "TPE": {"startup": Argument(default=10), "batch": Argument()},
     "GP": {"startup": Argument(default=10)},
-    "CmaEs": {"sigma": Argument("number", 0, 0.3, above=True), "population": Argument(least=2)},
-    "NSGA2": {"population": Argument(least=2, default=50)},
+    "CmaEs": {"sigma": Argument("number", 0, 0.3, above=True), "population": Argument(least=4)},
+    "NSGA2": {"population": Argument(least=2, default=16)},
     "Reinforcement": {"max_rounds": Argument(default=8)},
     "PBT": {"population": Argument(least=2, default=8), "interval": Argument(default=1)},
 }
@@ -57,8 +57,10 @@ DESTINATIONS = ("file", "console", "both")
 ALIASES: Mapping[str, str] = {"ReinforcementController": "Reinforcement"}
 #: These end by themselves; every other one needs a limit.
 FINITE = frozenset({"Grid", "Reinforcement"})
+#: These have no use for a second objective; Reinforcement, as Clara's does, heeds the first.
+SINGLE_OBJECTIVE = frozenset({"CmaEs"})
 #: What the engine carries out, and the arguments of it that it does not.
-RUNNABLE = frozenset({"Auto", "Grid", "Random", "TPE", "Reinforcement"})
+RUNNABLE = frozenset({"Auto", "Grid", "Random", "Sobol", "TPE", "GP", "CmaEs", "NSGA2", "Reinforcement"})
 UNUSED_ARGUMENTS: Mapping[str, tuple[str, ...]] = {"TPE": ("batch",)}
 
 

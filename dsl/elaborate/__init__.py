@@ -13,7 +13,7 @@ AM107 no value, AM109 unit, AM110 unknown path, AM111 bound twice, AM112 index, 
 values, AM115 arguments, AM116 `+=`, AM117 and AM118 sections and `use`, AM119 missing argument, AM120 not constant, AM121 a
 loop, AM122 to AM124 feasibility, AM130 read where it may be absent, AM131 an unknown class, AM199 not supported yet, AM203
 unknown argument, AM222 a reference to nothing, AM302 to AM304 limits, AM305 and AM310 to AM312 files, AM401 to AM406 study,
-AM905, AM906, AM908 lints.
+AM408 what does nothing, AM905, AM906, AM908 lints.
 """
 
 from .program import Elaborated, Request, elaborate

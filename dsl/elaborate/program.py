@@ -16,6 +16,7 @@ from . import feasibility, metrics
 from .arguments import Arguments
 from .bundle_references import dangling_ids
 from .dimensions import Dimensions
+from .doubts import doubts
 from .expand import Expander
 from .expressions import Expressions, Reading
 from .layers import Layer, Layered, build
@@ -119,7 +120,7 @@ def elaborate(request: Request) -> Elaborated:
         base_dir=request.base_dir,
         files=request.files,
     )
-    diagnostics = (*diagnostics, *_not_run(program, reader, start))
+    diagnostics = (*diagnostics, *_not_run(program, reader, start), *_doubtful(program, reader, start))
     spans = {_reason(require): span for require, span in zip(requires, places, strict=True)}
     texts = [(f"`require {require.text}` has no value: ", span) for require, span in zip(requires, places, strict=True)]
 
@@ -198,6 +199,14 @@ def _not_run(program: ir.Program, reader: StudyReader, start: Span) -> list[Diag
     return [
         Diagnostic("AM199", str(found), reader.spans.get(found.key, start), "a run refuses this", severity="warning")
         for found in unsupported(program)
+    ]
+
+
+def _doubtful(program: ir.Program, reader: StudyReader, start: Span) -> list[Diagnostic]:
+    """What a run carries out and that does nothing."""
+    return [
+        Diagnostic("AM408", doubt.message, reader.spans.get(doubt.key, start), "", doubt.help, "warning")
+        for doubt in doubts(program)
     ]
 
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field, replace
 from typing import TypeAlias
 
 from .. import ast, ir
-from ..controllers import CONTROLLERS, FINITE
+from ..controllers import CONTROLLERS, FINITE, SINGLE_OBJECTIVE
 from ..diagnostics import Diagnostic, Secondary, did_you_mean, nearest
 from ..source import Span
 from .layers import Layered, StudyKey
@@ -113,9 +113,11 @@ class StudyReader:
         ensures = self._read_ensures(expressions, text_of)
         self.spans.update({f"metric {name}": span for name, span in expressions.spans.items()})
         phases = self._read_phases(labels)
+        for part in (self._study, *self._phases.values()):
+            self._refuse_objectives(part, len(objectives))
         budget = self._study.budget()
         if self._is_endless(controller, budget, phases):
-            budget = ir.Budget(_DEFAULT_TRIALS, job_time_s=budget.job_time_s, patience=budget.patience, gpu_hours=budget.gpu_hours)
+            budget = ir.Budget(_DEFAULT_TRIALS, job_time_s=budget.job_time_s, patience=budget.patience)
         return ir.Study(
             name=name,
             target=_spec(values.get("target")) or base,
@@ -161,7 +163,7 @@ class StudyReader:
     @staticmethod
     def _is_endless(controller: ir.Spec, budget: ir.Budget, phases: tuple[ir.Phase, ...]) -> bool:
         """Nothing would end it, so the default number of trials does."""
-        if (budget.trials, budget.time_s, budget.target) != (None, None, None):
+        if (budget.trials, budget.time_s, budget.target, budget.gpu_hours) != (None, None, None, None):
             return False
         if not phases:
             return not _ends(controller)
@@ -327,6 +329,14 @@ class StudyReader:
             except Fault as fault:
                 self.faults.append(fault.diagnostic)
         return tuple(out)
+
+    def _refuse_objectives(self, part: _Part, count: int) -> None:
+        """A controller that would leave objectives out says so."""
+        controller = _spec(part.values.get("controller"))
+        if controller is not None and controller.name in SINGLE_OBJECTIVE and count > 1:
+            message = f"`{controller.name}` searches for one objective, and the study has {count}"
+            help = "`NSGA2()`, `TPE()` and `GP()` search for several"
+            self.faults.append(Fault("AM402", message, part.settings["controller"].value.span, help=help).diagnostic)
 
     # -- sections ---------------------------------------------------------------------------------------------------------------
 

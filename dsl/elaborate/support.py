@@ -31,8 +31,6 @@ def _unsupported(program: ir.Program) -> Iterator[Unsupported]:
     yield from _controller(study.controller, "controller")
     if study.pruner is not None:
         yield Unsupported("`pruner`", "pruner")
-    if study.budget.gpu_hours is not None:
-        yield Unsupported("`gpu_hours`", "budget.gpu_hours")
     for phase in study.phases:
         yield Unsupported(f"the phase `{phase.name}`", f"phase {phase.name}")
     if study.accelerate and study.target is not None and study.target.name == "Command":

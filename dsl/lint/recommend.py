@@ -11,8 +11,8 @@ from ..source import Span
 from ..summary import count_values
 from .subject import Subject, found, study_binds
 
-#: Arguments of a controller that say how many recommendations it gives at a time.
-_AT_A_TIME = ("batch", "population")
+#: Arguments of controllers that say how many recommendations they give at a time. The generations of others nobody waits for.
+_AT_A_TIME = {"TPE": "batch", "PBT": "population"}
 
 
 def fewer_than_workers(subject: Subject) -> Iterator[Diagnostic]:
@@ -39,10 +39,10 @@ def _recommendations(program: ir.Program) -> tuple[float, str]:
     elif study.controller.name == "Reinforcement":
         # One chain for each combination of alternatives; each waits for its own result.
         out.append((choices, f"Reinforcement follows one chain per combination of alternatives, here {choices}"))
-    for name in _AT_A_TIME:
-        value = study.controller.args.get(name)
-        if isinstance(value, int) and not isinstance(value, bool):
-            out.append((value, f"{study.controller.name}({name} = {value}) gives {value} recommendations at a time"))
+    name = _AT_A_TIME.get(study.controller.name, "")
+    value = study.controller.args.get(name)
+    if isinstance(value, int) and not isinstance(value, bool):
+        out.append((value, f"{study.controller.name}({name} = {value}) gives {value} recommendations at a time"))
     return min(out, key=lambda each: each[0])
 
 

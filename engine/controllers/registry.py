@@ -12,9 +12,13 @@ from automl_run.dsl.ir import Program, Spec, Value
 from automl_run.errors import InputError, RunError
 
 from .base import Controller
+from .cma_es import CmaEs
+from .gaussian_process import GP
 from .grid import Grid
+from .nsga2 import NSGA2
 from .random_search import RandomSearch
 from .reinforcement import Reinforcement
+from .sobol import Sobol
 from .space import Space, generator
 from .tpe import TPE
 
@@ -25,7 +29,11 @@ _AUTO: Final = "TPE"
 CLASSES: Final[Mapping[str, Callable[..., Controller]]] = {
     "Grid": Grid,
     "Random": RandomSearch,
+    "Sobol": Sobol,
     "TPE": TPE,
+    "GP": GP,
+    "CmaEs": CmaEs,
+    "NSGA2": NSGA2,
     "Reinforcement": Reinforcement,
 }
 

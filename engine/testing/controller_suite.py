@@ -174,6 +174,24 @@ class ControllerSuite(ABC):
                 if cut == len(whole) or isinstance(whole[cut], Recommendation) or len(running) == 3:
                     assert resumed.run().log == whole, f"cut at {cut}"
 
+    def test_an_outcome_may_come_while_it_is_asked(self) -> None:
+        """It is in the journal before the recommendations that were made without it, and after a restart it is seen before them."""
+        for program in self.programs():
+            controller = self.make(program)
+            running = controller.recommend(3)
+            log: list[Recommendation | Outcome] = [*running]
+            for _ in range(8):
+                if not running:
+                    break
+                ended = running.pop(0)
+                new = controller.recommend(1)
+                outcome = Outcome(ended.index, "done", (by_index(ended),))
+                controller.observe(outcome)
+                log += [outcome, *new]
+                running += new
+            resumed = Drive(replayed(self.make(program), log), 3, by_index, list(log), list(running))
+            assert resumed.run().log == Drive(controller, 3, by_index, list(log), list(running)).run().log
+
     def test_survives_failures_and_ends(self) -> None:
         for program in self.programs():
             Drive(self.make(program), 2, lambda _: None).run()

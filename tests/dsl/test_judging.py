@@ -135,20 +135,64 @@ def test_the_whole_table() -> None:
 def test_what_no_run_honours_is_a_warning_at_its_place() -> None:
     checked = check_text(f"study {{{ALL}}}\nlr ~ 0.1..1.0\nmodel.depth ~ 1..3")
     found = [(item.code, item.severity) for item in checked.diagnostics]
-    assert found == [("AM199", "warning")] * 5
+    assert found == [("AM199", "warning")] * 3
     text = checked.rendered()
-    for said in ("pruner =", "gpu_hours", "phase explore", "phase polish"):
+    for said in ("pruner =", "phase explore", "phase polish"):
         assert said in text
     assert checked.program is not None
-    assert len(unsupported(checked.program)) == 5
+    assert len(unsupported(checked.program)) == 3
+
+
+RUN = (
+    *(f"controller = {name}()" for name in ("Sobol", "GP", "CmaEs", "NSGA2")),
+    "controller = CmaEs(sigma = 0.1, population = 8)",
+    "budget { gpu_hours = 2 }",
+)
 
 
 def test_defaults_are_supported() -> None:
-    for body in ("accelerate = true", "controller = TPE(startup = 3)", "seed = 3", "ensure a > 1", "maximize a + b"):
+    for body in ("accelerate = true", "controller = TPE(startup = 3)", "seed = 3", "ensure a > 1", "maximize a + b", *RUN):
         assert unsupported(study(body)) == []
 
 
-@pytest.mark.parametrize("body", ["controller = Sobol()", "pruner = ASHA()", "budget { gpu_hours = 2 }"])
+@pytest.mark.parametrize(
+    ("body", "search", "said"),
+    [
+        ("controller = NSGA2(population = 20)", "", "first 20 at random, and the budget is 20 trials"),
+        ("controller = NSGA2(), budget { trials = 12 }", "", "write `NSGA2(population = 2)`"),
+        ("controller = NSGA2(population = 19)", "", None),
+        ("controller = NSGA2(), budget { time = 2h }", "", None),
+        ("controller = CmaEs()", "let net ~ A() | B()", "so it is drawn at random"),
+        ("controller = CmaEs()", "let net ~ A() | B(k ~ 1..3)", None),
+        ("controller = CmaEs()", "let n ~ 1 | 2 | 4", None),
+        ("budget { gpu_hours = 3 }, workers = [cpu(2), cpu(2)]", "", "no worker has one"),
+        ("budget { gpu_hours = 3 }, workers = [[0], cpu(2)]", "", None),
+        ("budget { gpu_hours = 3 }", "", None),
+    ],
+)
+def test_what_does_nothing_is_a_warning(body: str, search: str, said: str | None) -> None:
+    checked = check_text(f"automl 1\nstudy {{ maximize dice, {body} }}\n{search or 'lr ~ 0.1..1.0'}")
+    found = [item for item in checked.diagnostics if item.code == "AM408"]
+    assert checked.program is not None
+    assert len(found) == (said is not None), checked.rendered()
+    assert all(item.severity == "warning" for item in found)
+    assert said is None or said in checked.rendered()
+
+
+@pytest.mark.parametrize("body", ["controller = CmaEs()", "phase a { controller = CmaEs() }"])
+def test_a_controller_of_one_objective_refuses_two(body: str) -> None:
+    checked = check_text(f"study {{\nmaximize dice\nminimize seconds\n{body}\n}}\nlr ~ 0.1..1.0")
+    (found,) = [item for item in checked.diagnostics if item.severity == "error"]
+    assert (found.code, found.message) == ("AM402", "`CmaEs` searches for one objective, and the study has 2")
+    assert "`NSGA2()`" in found.help
+
+
+@pytest.mark.parametrize(("limit", "trials"), [("gpu_hours = 2", None), ("patience = 3", 20), ("gpu_hours = 2, trials = 7", 7)])
+def test_gpu_hours_are_a_limit_as_time_is(limit: str, trials: int | None) -> None:
+    assert study(f"budget {{ {limit} }}").study.budget.trials == trials
+
+
+@pytest.mark.parametrize("body", ["controller = PBT()", "pruner = ASHA()", "phase a { controller = Grid() }"])
 def test_a_run_refuses_them_before_it_writes(body: str) -> None:
     from automl_run.engine.run import RunOptions, run_study
 

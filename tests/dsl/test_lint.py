@@ -131,6 +131,12 @@ def test_workers_without_work(tmp_path: Path, study: str, body: str, said: str |
     assert all(said is not None and said in each.message for each in advice)
 
 
+@pytest.mark.parametrize(("controller", "waits"), [("PBT(population = 2)", True), ("NSGA2(population = 2)", False)])
+def test_only_some_wait_for_a_population(tmp_path: Path, controller: str, waits: bool) -> None:
+    head = HEAD.replace("seed = 1", f"seed = 1\n  workers = [[0], [1], [2]]\n  controller = {controller}")
+    assert ("AM910" in [each.code for each in found(tmp_path, head + "x ~ 0.0..1.0\n")]) == waits
+
+
 def test_opposite_switches(tmp_path: Path) -> None:
     model = {"spatial_dims": 3, "in_channels": 1, "out_channels": 2, "channels": [8, 16], "strides": [2]}
     losses = [{"name": "DiceLoss", "args": {}}, {"name": "FocalLoss", "args": {}}]

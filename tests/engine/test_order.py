@@ -40,7 +40,11 @@ def kills_scheduler(params, report):
 CONTROLLERS = {
     "Random": ir.Spec("Random"),
     "Grid": ir.Spec("Grid"),
+    "Sobol": ir.Spec("Sobol"),
     "TPE": ir.Spec("TPE", {"startup": 3}),
+    "GP": ir.Spec("GP", {"startup": 9}),
+    "CmaEs": ir.Spec("CmaEs", {"population": 4}),
+    "NSGA2": ir.Spec("NSGA2", {"population": 4}),
     "Reinforcement": ir.Spec("Reinforcement"),
 }
 
@@ -94,8 +98,8 @@ def interrupted_after(jobs: int) -> Observer:
     return observe
 
 
-@pytest.mark.parametrize("controller", ["Random", "Grid"])
-def test_grid_and_random_give_one_table_at_any_number_of_workers(tmp_path: Path, controller: str) -> None:
+@pytest.mark.parametrize("controller", ["Random", "Grid", "Sobol"])
+def test_what_heeds_no_outcome_gives_one_table_at_any_number_of_workers(tmp_path: Path, controller: str) -> None:
     tables = [table(run_study(program(tmp_path, controller, n), in_threads(f"w{n}"))) for n in (1, 2, 5)]
     first = run_study(program(tmp_path, controller, 2), in_threads("i"), interrupted_after(4))
     assert first.exit_code == 130
