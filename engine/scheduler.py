@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from automl_run.dsl.evaluate import Undefined, infeasible_because, resolve
+from automl_run.dsl.goal import goal_at
 from automl_run.dsl.ir import Budget, Program, Worker
 from automl_run.errors import AutoMLError, WireError
 
@@ -270,7 +271,7 @@ class Scheduler:
                     shares=share_numbers([(w.name, w.gpus) for w in self._state.workers], worker),
                     measured=measured_metrics(study),
                     fold=self._fold(job),
-                    goal=next((goal for goal in study.objectives[:1] if goal.expr is None), None),
+                    goal=goal_at(self._program, point),
                 ),
             )
         except Undefined as undefined:

@@ -17,7 +17,7 @@ BUILT_IN = {
     "parameters": "a number",
     "latency_ms": "milliseconds",
 }
-#: What every training of a bundle reports beside its metrics.
+#: What every training of an MMAR or a bundle reports beside its metrics.
 TRAIN_LOSS = "train_loss"
 #: Arguments of MONAI's engines that map the name of a metric to its component, the deciding one first.
 _KEY_METRICS = ("key_val_metric", "key_metric")

@@ -18,6 +18,8 @@ import numpy as np
 import torch
 from ignite.engine import Events
 
+from automl_run.dsl import ir
+from automl_run.dsl.goal import merit
 from automl_run.errors import InputError
 
 from .folder import new_folder
@@ -46,10 +48,17 @@ def ensemble(best: Best, out: Path | None = None) -> Ensemble:
         place = stack.enter_context(new_folder(out)) if out is not None else None
         found = [_of_group(group, place) for group in best.groups]
         metrics = {name: best.aggregate([each[name] for each in found]) for name in found[0] if all(name in each for each in found)}
-        name = best.summary.objective.name
-        if name not in metrics:
-            raise InputError(f"the validation gives no `{name}`, only {', '.join(metrics) or 'nothing'}")
-    return Ensemble(best, metrics, metrics[name])
+        score = best.aggregate([_score(best, each) for each in found])
+    return Ensemble(best, metrics, score)
+
+
+def _score(best: Best, metrics: Mapping[str, float]) -> float:
+    """What the run's first objective makes of `metrics`, also where that is an expression."""
+    objective, goal = best.summary.objective, best.groups[0][0].spec.goal
+    worth = merit(goal or ir.Objective(objective.name, objective.direction), metrics)
+    if worth is None:
+        raise InputError(f"the validation gives no `{objective.name}`, only {', '.join(metrics) or 'nothing'}")
+    return worth if objective.direction == "maximize" else -worth
 
 
 def _of_group(members: Sequence[Trained], out: Path | None) -> dict[str, float]:

@@ -127,7 +127,7 @@ class Assign(Message, frozen=True):
     `shares`: for each GPU of the worker, which of its shares this worker has, -1 for one that no other worker uses; (): all alone.
     `measured`: built-in metrics that the job's process adds to its final values.
     `accelerate`: MONAI pipelines run fused. `cache`: bytes of prepared volumes that jobs share, None for the usual.
-    `fold`: of a cross-validation. `goal`: the first objective, if it is one metric.
+    `fold`: of a cross-validation. `goal`: the first objective, with this job's parameters in it.
     """
 
     job: str

@@ -59,9 +59,11 @@ def tiny_session(
     seed: int = 3,
     patience: int = 100,
     goal: Objective | None = None,
+    measured: tuple[str, ...] = (),
+    validates: bool = True,
 ) -> Session:
     """Eight items in two batches of four, shuffled and augmented; Adam, a schedule, dropout, batch norm, an early stop."""
-    job = Job("W1_1_J1", folder / attempt, {}, {"lr": 0.1}, seed, 1, (), ("loss",), report, goal=goal)
+    job = Job("W1_1_J1", folder / attempt, {}, {"lr": 0.1}, seed, 1, (), ("loss",), report, measured, goal=goal)
     seed_training(0, job)
     torch.manual_seed(seed)
     data = [{"image": (x := torch.randn(1, 4, generator=torch.Generator().manual_seed(i))), "label": x.sum(1)} for i in range(8)]
@@ -81,7 +83,8 @@ def tiny_session(
         key_val_metric={"loss": Loss(loss, lambda output: tuple(torch.stack(part) for part in outputs(output)))},
         metric_cmp_fn=lambda new, old: old == -1 or new < old,
     )
-    handlers: list[Any] = [ValidationHandler(1, evaluator, epoch_level=True), LrScheduleHandler(schedule)]
+    validation = [ValidationHandler(1, evaluator, epoch_level=True)] if validates else []
+    handlers: list[Any] = [*validation, LrScheduleHandler(schedule)]
     trainer = SupervisedTrainer(
         device=device,
         max_epochs=epochs,
@@ -94,4 +97,5 @@ def tiny_session(
     stop = EarlyStopHandler(patience, lambda engine: 0.0, trainer)
     stop.attach(evaluator)
     parts = {"optimizer": optimizer, "schedule": schedule}
-    return Session(job, trainer, evaluator, net, parts=parts, weights=folder / attempt / "models", handlers=[*handlers, stop])
+    validator = evaluator if validates else None
+    return Session(job, trainer, validator, net, parts=parts, weights=folder / attempt / "models", handlers=[*handlers, stop])

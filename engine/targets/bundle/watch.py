@@ -13,6 +13,7 @@ from ignite.metrics import Metric
 from monai.engines import Evaluator
 from monai.handlers import ValidationHandler
 
+from automl_run.dsl.elaborate.metrics import TRAIN_LOSS
 from automl_run.engine.files import link_whole
 from automl_run.engine.targets.base import Job, Result
 from automl_run.engine.targets.training.measure import measure
@@ -46,7 +47,7 @@ class Watch:
             self._listeners.append(_Listener(self.job, engine, outer))
             return None
         session = self._session = self._make_session(engine)
-        if session.evaluator is None or getattr(engine.state, "key_metric_name", None) in self.job.objectives:
+        if session.evaluator is not None and _key_metric(engine) in self.job.objectives:
             self._listeners.append(_Listener(self.job, engine, None))
         return self._train
 
@@ -58,7 +59,7 @@ class Watch:
         return Session(
             self.job,
             trainer,
-            self._evaluator(made),
+            self._evaluator(made, trainer),
             network,
             parts={**parts, "optimizer": trainer.optimizer} if hasattr(trainer, "optimizer") else parts,
             handlers=[part for part in parts.values() if hasattr(part, "attach")],
@@ -80,33 +81,42 @@ class Watch:
     def _weights(self) -> Path:
         return self.job.report.checkpoint_dir / "weights"
 
-    def _evaluator(self, made: Mapping[str, object]) -> Any:
-        """Of several, the one whose key metric the study is about."""
+    def _evaluator(self, made: Mapping[str, object], trainer: Any) -> Any:
+        """Of several, the one whose key metric the study is about. None where no validation is needed and none is asked for."""
         found: list[Any] = [part.validator for part in made.values() if isinstance(part, ValidationHandler) and part.validator]
+        if not found and self.job.objectives and {*self.job.objectives} <= {TRAIN_LOSS, _key_metric(trainer)}:
+            return None
         found += [part for part in made.values() if isinstance(part, Evaluator)]
-        wanted = [one for one in found if getattr(one.state, "key_metric_name", None) in self.job.objectives]
+        wanted = [one for one in found if _key_metric(one) in self.job.objectives]
         return next(iter([*wanted, *found]), None)
 
     def finish(self) -> Result:
-        """What is measured of the network. JobError for a run that never reported what the study is about."""
+        """What counts of the session, and what is measured of its network.
+
+        JobError for a run that never reported what the study is about.
+        """
         session = self._session
         reported = set().union(*(listener.reported for listener in self._listeners), session.reported if session else ())
         stopped = any(listener.stopped for listener in self._listeners) or (session is not None and session.stopped)
-        if stopped or self.job.rank > 0:
+        if self.job.rank > 0:
             return None
+        counted = session.counted if session is not None else {}
+        if stopped:
+            return counted or None
         if session is None and not self._listeners:
             raise JobError("user_error", "nothing was trained: what the configuration runs started no engine of ignite or MONAI")
-        if not set(self.job.objectives) & reported and (session is None or session.validations == 0):
+        unvalidated = session is None or session.evaluator is None or session.validations == 0
+        if unvalidated and not set(self.job.objectives) & reported:
             done = session.trainer.state.epoch if session is not None else 0
             raise JobError(
                 "user_error",
                 f"the run ended after {done} epochs without a validation: a ValidationHandler among the trainer's handlers "
                 "validates every `interval` epochs, and the training needs at least so many",
             )
-        wanted = [name for name in self.job.measured if name not in reported]
-        if session is None or session.evaluator is None or not wanted:
+        if session is None:
             return None
-        return measure(wanted, session.model, session.evaluator) or None
+        wanted = [name for name in self.job.measured if name not in reported]
+        return {**counted, **measure(wanted, session.model, session.evaluator)} or None
 
 
 class _Listener:
@@ -133,7 +143,7 @@ class _Listener:
         # A metric that is not what the study is about may have no value (no lesion in any label).
         told = {name: value for name, value in metrics.items() if math.isfinite(value) or name in self.job.objectives}
         if self._losses:
-            told["train_loss"] = math.fsum(self._losses) / len(self._losses)
+            told[TRAIN_LOSS] = math.fsum(self._losses) / len(self._losses)
             self._losses.clear()
         self.reported.update(told)
         self._tell(told)
@@ -144,6 +154,12 @@ class _Listener:
             for engine in (self.engine, self.outer):
                 if engine is not None:
                     engine.terminate()
+
+
+def _key_metric(engine: Any) -> str | None:
+    """The name of its key metric; None for an engine without one."""
+    name = getattr(engine.state, "key_metric_name", None)
+    return name if isinstance(name, str) else None
 
 
 def network_of(engine: Any) -> torch.nn.Module | None:

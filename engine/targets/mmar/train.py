@@ -26,7 +26,7 @@ from .target import CHECKPOINT_DIR
 
 
 def train(job: Job, root: Path) -> Result:
-    """The best reported values count, and what is measured of the network; JobError if there was no validation to report any."""
+    """What the validation gave whose weights are kept, and what is measured of the network. JobError if there was no validation."""
     logging.basicConfig(level=logging.INFO if job.rank == 0 else logging.WARNING, format="%(message)s", stream=sys.stdout)
     device = device_of(job, use_gpu=job.config.get("use_gpu") is not False)
     if len(job.gpus) > 1 and job.ranks == 1:
@@ -61,9 +61,10 @@ def train(job: Job, root: Path) -> Result:
             f"training ended without a validation: epochs is {epochs} and num_interval_per_valid is {interval}; "
             "a validation needs at least num_interval_per_valid epochs and a ValidationHandler in train.handlers",
         )
-    if session.stopped or job.rank > 0:
+    if job.rank > 0:
         return None
-    return measure([name for name in job.measured if name not in session.reported], model, evaluator) or None
+    measured = [] if session.stopped else [name for name in job.measured if name not in session.reported]
+    return {**session.counted, **measure(measured, model, evaluator)} or None
 
 
 def _handlers(build: Build, section: str) -> list[object]:

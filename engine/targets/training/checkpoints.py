@@ -20,7 +20,7 @@ import torch
 
 _log = logging.getLogger("automl_run.training")
 
-FORMAT: Final = "automl-run checkpoint 1"
+FORMAT: Final = "automl-run checkpoint 2"
 _KEPT: Final = 2
 _STEP: Final = re.compile(r"step_(\d{9,})\.pt")
 _BEST: Final = re.compile(r"best_\d{9,}\.pt")

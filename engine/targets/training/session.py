@@ -4,7 +4,9 @@
     session.run()
 
 Make it last, when all other handlers are attached: a checkpoint is to hold what they did. In `weights` lie, when it has run,
-`model.pt`, the weights of the best validation, and `model_final.pt`, the last ones; both as {"model": state dict, **about}.
+`model.pt`, the weights of the best validation, and `model_final.pt`, the last ones; both as {"model": state dict, **about}. It is
+the best by the study's first objective, and what it gave is `counted`: a table says of a job what its kept weights are worth. A
+training without an evaluator is judged by what each of its epochs gives.
 
 A checkpoint is written at the end of each epoch, after its validation, and where a job is told to stop. A job with checkpoints goes
 on from the newest usable one: it reports again what had been reported up to there, so that each attempt tells the whole course.
@@ -23,6 +25,8 @@ import numpy as np
 import torch
 from ignite.engine import Events
 
+from automl_run.dsl.elaborate.metrics import TRAIN_LOSS
+from automl_run.dsl.goal import merit
 from automl_run.dsl.ir import Value
 from automl_run.engine.files import link_whole
 from automl_run.engine.targets.base import Job
@@ -30,6 +34,7 @@ from automl_run.errors import JobError
 
 from .checkpoints import Checkpoints, Unusable, save_whole
 from .distributed import any_rank, of_all_ranks
+from .measure import measure
 from .randomness import random_states, randomizable, set_random_states
 from .state import Stateful, capture, check_weights, engine_state, of_handlers, restore, set_engine_state
 
@@ -40,7 +45,7 @@ LAST_WEIGHTS = "model_final.pt"
 
 
 class Session:
-    """`trainer`, `evaluator`: MONAI's, or ignite's with the same attributes; the second may be None.
+    """`trainer`, `evaluator`: MONAI's, or ignite's with the same attributes; the second is None where nothing validates.
 
     `parts`: what has a state beside the network, by any name. `handlers`: of both engines; those with a state are kept, too.
     `weights`: the folder for the weights; `is_bare`: its files hold the state dict alone. In a job of several ranks each makes one,
@@ -62,7 +67,7 @@ class Session:
     ) -> None:
         self.job, self.trainer, self.evaluator, self.model = job, trainer, evaluator, model
         self.weights, self.about, self._is_bare = weights, dict(about or {}), is_bare
-        #: validations that were reported, those of earlier attempts too
+        #: validations that were reported, those of earlier attempts too; epochs where there is no evaluator
         self.validations = 0
         #: told to stop: it does at once, but not between the last iteration of an epoch and what belongs to its end
         self.stopped = False
@@ -78,6 +83,8 @@ class Session:
         self._history: list[tuple[int, dict[str, float]]] = []
         self._losses: list[float] = []
         self._best: str | None = None
+        #: which of the history the best weights are of
+        self._kept: int | None = None
         self._saved_at: int | None = None
         #: the epoch whose validation was broken off: a continued job owes it
         self._owed: int | None = None
@@ -95,6 +102,11 @@ class Session:
     @property
     def is_first(self) -> bool:
         return self.job.rank == 0
+
+    @property
+    def counted(self) -> dict[str, float]:
+        """What the validation gave whose weights are kept; {} before there is one."""
+        return {} if self._kept is None else dict(self._history[self._kept][1])
 
     def run(self) -> None:
         """Trains to the end, or until the job is told to stop."""
@@ -147,7 +159,7 @@ class Session:
             set_engine_state(self.evaluator, state["evaluator"])
         engine.state.iteration, engine.state.epoch = state["iteration"], state["epoch"]
         self._losses = list(state["losses"]) if self.is_first else []
-        self._best, self._saved_at = state["best"], state["saved_at"]
+        self._best, self._kept, self._saved_at = state["best"], state["kept"], state["saved_at"]
         if self._best is not None and self.is_first:
             link_whole(self._checkpoints.folder / self._best, self.weights / BEST_WEIGHTS)
         stop = False
@@ -191,34 +203,48 @@ class Session:
     def _validation(self, engine: Any) -> None:
         if self._returning:
             return
+        step = self.trainer.state.epoch if self._owed is None else self._owed
+        self._owed = None
+        self._judge(engine, step)
+
+    def _judge(self, engine: Any, step: int) -> None:
+        """Reports what `engine` has found, and keeps the weights if they are the best so far."""
         metrics = {name: found for name, value in engine.state.metrics.items() if (found := number(value)) is not None}
         # A metric that is not what the study is about may have no value (no lesion in any label).
         counted = {name: value for name, value in metrics.items() if math.isfinite(value) or name in self.job.objectives}
         losses = [loss for rank in of_all_ranks(self._losses) for loss in rank]
         self._losses.clear()
         if losses:
-            counted["train_loss"] = math.fsum(losses) / len(losses)
+            counted[TRAIN_LOSS] = math.fsum(losses) / len(losses)
         self.validations += 1
-        step, iteration = self.trainer.state.epoch if self._owed is None else self._owed, self.trainer.state.iteration
-        self._owed = None
         if self._is_best(engine, counted):
-            self._saved_at = iteration
+            self._kept, self._saved_at = len(self._history), self.trainer.state.iteration
             if self.is_first:
-                self._best = self._checkpoints.write_best(iteration, self._weights())
+                self._best = self._checkpoints.write_best(self._saved_at, self._weights())
                 link_whole(self._checkpoints.folder / self._best, self.weights / BEST_WEIGHTS)
         if any_rank(self._report(step, counted), self._device):
             self.stopped = True
 
-    def _is_best(self, evaluator: Any, metrics: Mapping[str, float]) -> bool:
-        """So far, by what the study is about; by the evaluator's key metric where a validation does not give that."""
-        goal = self.job.goal
-        if goal is None or goal.metric not in metrics:
-            return bool(evaluator.state.best_metric_epoch == evaluator.state.epoch)
-        value, sign = metrics[goal.metric], 1 if goal.direction == "maximize" else -1
-        return all(sign * value > sign * told[goal.metric] for _, told in self._history if goal.metric in told)
+    def _is_best(self, engine: Any, metrics: Mapping[str, float]) -> bool:
+        """So far, by what the study is about; where a validation does not tell, by the engine's key metric, or else the newest."""
+        worth = self._merit(metrics)
+        if worth is not None:
+            return all(worth > before for _, told in self._history if (before := self._merit(told)) is not None)
+        if getattr(engine.state, "key_metric_name", None) is None:
+            return True
+        return bool(engine.state.best_metric_epoch == engine.state.epoch)
+
+    def _merit(self, metrics: Mapping[str, float]) -> float | None:
+        """None where the study has no objective, or it reads what only the end of the job tells, such as `seconds`."""
+        if self.job.goal is None:
+            return None
+        known = measure({"parameters"} & {*self.job.measured} - {*metrics}, self.model, None)
+        return merit(self.job.goal, {**known, **metrics})
 
     def _epoch(self, engine: Any) -> None:
         done, epochs = engine.state.epoch, engine.state.max_epochs
+        if self.evaluator is None:
+            self._judge(engine, done)
         if self.is_first:
             self.job.report.progress(f"epoch {done}/{epochs}", done / epochs)
         self._checkpoint(done)
@@ -254,6 +280,7 @@ class Session:
             "iteration": engine.state.iteration,
             "trainer": engine_state(engine),
             "evaluator": {} if self.evaluator is None else engine_state(self.evaluator),
+            "kept": self._kept,
             "history": self._history,
             "losses": losses,
             "saved_at": self._saved_at,

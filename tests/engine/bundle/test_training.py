@@ -17,6 +17,7 @@ import torch
 from monai.utils import set_determinism
 from tiny_training import Recorder
 
+from automl_run.dsl.ir import Objective
 from automl_run.engine.targets.base import Job
 from automl_run.engine.targets.bundle import BundleTarget
 from automl_run.errors import JobError
@@ -129,8 +130,11 @@ def test_a_training_without_validation_has_its_loss(tmp_path: Path) -> None:
     root = tiny_bundle.make(tmp_path / "bundle")
     config = tiny_bundle.config()
     del config["train"]["handlers"][0]
-    report = run(root, tmp_path / "job", config, objectives=("train_loss",))
+    report = run(root, tmp_path / "job", config, objectives=("train_loss",), goal=Objective("train_loss", "maximize"))
     assert [(step, set(metrics)) for step, metrics in report.seen] == [(1, {"train_loss"}), (2, {"train_loss"})]
+    first, last = (torch.load(tmp_path / "job" / "models" / name, weights_only=True) for name in ("model.pt", "model_final.pt"))
+    assert report.seen[0][1]["train_loss"] > report.seen[1][1]["train_loss"]
+    assert any(not torch.equal(first[name], last[name]) for name in first)
     with pytest.raises(JobError, match="without a validation"):
         run(root, tmp_path / "other", config)
 

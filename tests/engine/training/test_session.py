@@ -14,6 +14,7 @@ from ignite.engine import Events
 from monai.utils import set_determinism
 from tiny_training import Recorder, tiny_session
 
+from automl_run.dsl import ir
 from automl_run.dsl.ir import Objective
 
 
@@ -52,6 +53,10 @@ def whole(folder: Path, **options: Any) -> tuple[Recorder, dict[str, torch.Tenso
     return report, weights(folder)
 
 
+def copied(session: Any) -> dict[str, torch.Tensor]:
+    return {name: part.clone() for name, part in session.model.state_dict().items()}
+
+
 def same(a: dict[str, torch.Tensor], b: dict[str, torch.Tensor]) -> bool:
     return a.keys() == b.keys() and all(torch.equal(a[name], b[name]) for name in a)
 
@@ -64,14 +69,51 @@ def test_the_best_weights_are_those_of_the_score_whatever_the_key_metric_thinks(
     report, seen = Recorder(tmp_path), list[dict[str, torch.Tensor]]()
     session = tiny_session(tmp_path, report, goal=Objective("loss", direction))
     assert session.evaluator is not None
-    session.evaluator.add_event_handler(
-        Events.COMPLETED, lambda engine: seen.append({name: part.clone() for name, part in session.model.state_dict().items()})
-    )
+    session.evaluator.add_event_handler(Events.COMPLETED, lambda engine: seen.append(copied(session)))
     session.run()
     losses = [metrics["loss"] for _, metrics in report.seen]
     wanted = losses.index(max(losses) if direction == "maximize" else min(losses))
     assert losses.index(max(losses)) != losses.index(min(losses))
     assert same(weights(tmp_path, "model.pt"), seen[wanted])
+
+
+def test_of_an_expression_the_weights_and_all_values_are_of_one_validation(tmp_path: Path) -> None:
+    """It is the best where the key metric is the worst, and reads what the network has from its start."""
+    metrics = ir.Metric("loss"), ir.Metric("parameters")
+    expr = ir.Binary("+", ir.Binary("*", ir.Lit(2), metrics[0]), metrics[1])
+    report, seen = Recorder(tmp_path), list[dict[str, torch.Tensor]]()
+    session = tiny_session(tmp_path, report, goal=Objective("2 * loss + parameters", "maximize", expr), measured=("parameters",))
+    assert session.evaluator is not None
+    session.evaluator.add_event_handler(Events.COMPLETED, lambda engine: seen.append(copied(session)))
+    session.run()
+    losses = [metrics["loss"] for _, metrics in report.seen]
+    wanted = losses.index(max(losses))
+    assert same(weights(tmp_path, "model.pt"), seen[wanted])
+    assert session.counted == report.seen[wanted][1]
+    assert session.counted["train_loss"] != report.seen[-1][1]["train_loss"]
+
+
+def test_what_only_the_end_tells_leaves_the_choice_to_the_key_metric(tmp_path: Path) -> None:
+    expr = ir.Binary("-", ir.Metric("loss"), ir.Metric("seconds"))
+    report = Recorder(tmp_path)
+    session = tiny_session(tmp_path, report, goal=Objective("loss - seconds", "maximize", expr))
+    session.run()
+    assert session.counted["loss"] == min(metrics["loss"] for _, metrics in report.seen)
+
+
+def test_without_an_evaluator_each_epoch_is_judged_by_its_loss(tmp_path: Path) -> None:
+    report = Recorder(tmp_path)
+    session = tiny_session(tmp_path, report, epochs=3, goal=Objective("train_loss", "maximize"), validates=False)
+    seen: list[dict[str, torch.Tensor]] = []
+    session.trainer.add_event_handler(
+        Events.EPOCH_COMPLETED,
+        lambda engine: seen.append({name: part.clone() for name, part in session.model.state_dict().items()}),
+    )
+    session.run()
+    losses = [metrics["train_loss"] for _, metrics in report.seen]
+    assert [step for step, _ in report.seen] == [1, 2, 3]
+    assert same(weights(tmp_path, "model.pt"), seen[losses.index(max(losses))])
+    assert session.counted == {"train_loss": max(losses)}
 
 
 @pytest.mark.parametrize("workers", [0, 1])
@@ -88,6 +130,7 @@ def test_killed_it_goes_on_after_the_last_epoch_to_the_same_weights(tmp_path: Pa
     session.run()
     assert epochs == [3, 4]
     assert report.seen == expected.seen
+    assert session.counted["loss"] == min(metrics["loss"] for _, metrics in expected.seen)
     assert same(weights(tmp_path / "cut", attempt="again"), final)
     assert same(weights(tmp_path / "cut", "model.pt", "again"), weights(tmp_path / "whole", "model.pt"))
 
