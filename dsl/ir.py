@@ -298,15 +298,21 @@ class Worker(msgspec.Struct, frozen=True):
     threads: int = 1
 
 
+#: What makes one number of the scores of repetitions.
+RepeatScore: TypeAlias = Literal["mean", "median", "min", "worst"]
+
+
 class Repeat(msgspec.Struct, frozen=True):
     """Each point is tried once for every fold and seed; `score` makes one number of theirs.
+
+    "min" is the least, "worst" the least of an objective that is maximized and the greatest of one that is minimized.
 
     `abandon`: what is left of a point is not tried once it cannot become the best.
     """
 
     folds: int | None = None
     seeds: tuple[int, ...] = ()
-    score: Literal["mean", "median", "min"] = "mean"
+    score: RepeatScore = "mean"
     abandon: bool = False
 
 

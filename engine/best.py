@@ -1,6 +1,6 @@
 """`best/`: the best job's model as something to be used by itself.
 
-    README.md        what it is: scores, parameters, and how to go on
+    README.md        what it is: scores, parameters, whose weights it has, and how to go on
     commands/        train.sh trains it again, evaluate.sh scores it (of an MMAR)
     config/          the resolved configuration: nothing searched, no variables, data by absolute paths
     models/, ...     what the job left in its folder; of a function or a command its checkpoints, too
@@ -19,12 +19,13 @@ import shutil
 import sys
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 from automl_run.errors import InputError
 
 from .agent.folders import CHECKPOINTS, LOG_FILE, OLD_LOG_FILE, JobSpec, attempt_dir, checkpoint_dir, read_job_spec
-from .files import BEST, BEST_INFO, write_whole
+from .files import BEST, BEST_INFO, LAST_WEIGHTS, write_whole
+from .words import counted
 
 _NEW: Final = ".best.new"
 _OLD: Final = ".best.old"
@@ -95,11 +96,7 @@ def _stand_alone(file: Path, spec: JobSpec) -> None:
 
 def _readme(run: Path, new: Path, spec: JobSpec, info: object, is_mmar: bool) -> str:
     found = info if isinstance(info, Mapping) else {}
-    scores = found.get("scores") or {}
-    fold = f", fold {spec.fold.number + 1} of {spec.fold.count}" if spec.fold is not None else ""
-    lines = [f"# The best model of {run.name}", "", f"Job {spec.job}, seed {spec.seed}{fold}:", ""]
-    lines += [f"- {name}: {value}" for name, value in scores.items()]
-    lines += ["", "Parameters:", ""]
+    lines = [f"# The best model of {run.name}", "", *_scores(spec, found), "", *_weights(new, found), "", "Parameters:", ""]
     lines += [f"- `{path}` = {json.dumps(value)}" for path, value in spec.params.items()] or ["- nothing was searched"]
     lines += ["", f"`config/{spec.config_name}` is the whole configuration, with nothing left to be searched.", "", "```"]
     lines += ["commands/train.sh again       # train it again, into the new folder `again`"]
@@ -113,6 +110,39 @@ def _readme(run: Path, new: Path, spec: JobSpec, info: object, is_mmar: bool) ->
     if command.is_file():
         lines += ["The job ran this (`config/command.sh`):", "", "```", command.read_text(encoding="utf-8").rstrip(), "```", ""]
     return "\n".join(lines)
+
+
+def _scores(spec: JobSpec, found: Mapping[str, Any]) -> list[str]:
+    """What counts, and where that is one number of several jobs, what this job alone has."""
+    fold = f", fold {spec.fold.number + 1} of {spec.fold.count}" if spec.fold is not None else ""
+    job = f"job {spec.job}, seed {spec.seed}{fold}"
+    listed = [f"- {name}: {value}" for name, value in (found.get("scores") or {}).items()]
+    repeated = found.get("repeated")
+    if not repeated:
+        return [f"J{job[1:]}:", "", *listed]
+    own = [f"- {name}: {value}" for name, value in repeated["scores"].items()]
+    jobs = repeated["jobs"]
+    tried = f"These parameters were tried in {counted(len(jobs), 'job')} ({', '.join(jobs)})"
+    return [
+        f"{tried}. What counts is the {repeated['how']} of their scores:",
+        "",
+        *listed,
+        "",
+        f"The model here is that of one of them, {job}. Its own:",
+        "",
+        *own,
+    ]
+
+
+def _weights(new: Path, found: Mapping[str, Any]) -> list[str]:
+    """Which weights lie here."""
+    weights = found.get("weights")
+    if weights:
+        last = f"; `{LAST_WEIGHTS}` has the last ones" if (new / LAST_WEIGHTS).is_file() else ""
+        return [f"`{weights}` has the weights of the validation that gave these{last}."]
+    if (new / CHECKPOINTS).is_dir():
+        return [f"Which weights are kept, its own code says: `{CHECKPOINTS}/` is what it left."]
+    return ["Which weights are kept, its own code says; it left none among its checkpoints."]
 
 
 # -- files -----------------------------------------------------------------------------------------------------------------

@@ -18,6 +18,10 @@ REPORT: Final = "report.html"
 BEST: Final = "best"
 #: In it: scores and parameters, for programs.
 BEST_INFO: Final = "best.json"
+#: Targets whose jobs leave a model, and in such a job's folder the weights that its scores are of, and the last ones.
+WITH_WEIGHTS: Final = ("Mmar", "Bundle")
+WEIGHTS: Final = "models/model.pt"
+LAST_WEIGHTS: Final = "models/model_final.pt"
 #: The folder of prepared volumes that jobs share.
 CACHE: Final = "cache"
 

@@ -13,7 +13,7 @@ from .core import facts, repetition
 from .core.facts import AnyFact
 from .core.state import Job, State
 from .events import Event, Observer
-from .files import SUMMARY
+from .files import SUMMARY, WITH_WEIGHTS
 from .retention import Retention, forget_checkpoints
 from .run_folder import RunFolder
 from .summary import as_json, best_of, job_scores, params_of, repetition_text, summarize
@@ -157,7 +157,7 @@ class Publisher:
     def _has_own_checkpoints(self, state: State) -> bool:
         """Whether the engine wrote them, and not code of the user's, who may want them."""
         target = state.program.study.target if state.program else None
-        return target is not None and target.name in ("Mmar", "Bundle")
+        return target is not None and target.name in WITH_WEIGHTS
 
     def _concluded(self, state: State, fact: facts.Concluded) -> None:
         """A recommendation with several jobs has ended."""

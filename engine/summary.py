@@ -19,7 +19,7 @@ from automl_run.errors import InputError
 from .core import repetition
 from .core.state import Job as StudyJob
 from .core.state import Recommended, State, Verdict, WorkerState, better
-from .files import BEST
+from .files import BEST, WEIGHTS, WITH_WEIGHTS
 
 
 class ObjectiveEntry(msgspec.Struct, frozen=True):
@@ -27,8 +27,18 @@ class ObjectiveEntry(msgspec.Struct, frozen=True):
     direction: Literal["maximize", "minimize"] = "maximize"
 
 
+class Repeated(msgspec.Struct, frozen=True):
+    """What a score is one number of: the `how` (mean, median, min) of `jobs`. `scores`: those of the one job that has the model."""
+
+    how: str
+    jobs: list[str]
+    scores: dict[str, float] = {}
+
+
 class Best(msgspec.Struct, frozen=True):
-    """What `best.json` says. `path`: the folder of the best model."""
+    """What `best.json` says. `path`: the folder of the best model; `weights`: the file in it that the scores are of, "" where
+    the job's own code says what it keeps. `repeated`: only where a recommendation has several jobs.
+    """
 
     job: str
     index: int = 0
@@ -37,6 +47,8 @@ class Best(msgspec.Struct, frozen=True):
     params: dict[str, Value] = {}
     seed: int = 0
     path: str = ""
+    weights: str = ""
+    repeated: Repeated | None = None
 
 
 class Span(msgspec.Struct, frozen=True):
@@ -202,6 +214,7 @@ def best_of(state: State, folder: Path) -> Best | None:
     if state.best is None or verdict is None:
         return None
     job = state.jobs[state.best]
+    target = state.program.study.target if state.program else None
     return Best(
         job=job.name,
         index=job.index,
@@ -210,7 +223,16 @@ def best_of(state: State, folder: Path) -> Best | None:
         params=params_of(state, job.index),
         seed=job.seed,
         path=str(folder / BEST),
+        weights=WEIGHTS if target is not None and target.name in WITH_WEIGHTS else "",
+        repeated=_repeated(state, job),
     )
+
+
+def _repeated(state: State, best: StudyJob) -> Repeated | None:
+    if state.repeat is None:
+        return None
+    jobs = repetition.counted(state, state.recommended[best.index])
+    return Repeated(state.repeat.score, [job.name for job in jobs], job_scores(state, best))
 
 
 def summarize(state: State, folder: Path, now: float | None, *, live: bool) -> Summary:

@@ -1,6 +1,7 @@
 """The `study` section: its keys, merged over the layers, as `ir.Study`.
 
-Codes: AM401 unknown key, AM402 wrong value, AM403 controller, AM404 metric, AM405 target, AM406 two studies.
+Codes: AM401 unknown key, AM402 wrong value, AM403 controller, AM404 metric, AM405 target, AM406 two studies,
+AM409 a score that takes the best repetition.
 `support.py` says what of the outcome the engine carries out.
 """
 
@@ -16,7 +17,7 @@ from ..diagnostics import Diagnostic, Secondary, did_you_mean, nearest
 from ..source import Span
 from .layers import Layered, StudyKey
 from .metric_expressions import MetricExpressions
-from .study_values import StudyValues, word
+from .study_values import SCORES, StudyValues, word
 from .tree import Fault
 
 #: The text at a span, "" where it is not known.
@@ -74,17 +75,23 @@ class _Part:
 
 @dataclass(slots=True)
 class StudyReader:
-    """Reads one study. `spans`: where its settings are said, by their keys: `pruner`, `budget.gpu_hours`, `phase NAME`."""
+    """Reads one study. `spans`: where its settings are said, by their keys: `pruner`, `budget.gpu_hours`, `phase NAME`.
+
+    Of the target those of its arguments, too: `target.cwd`, and `target.` for the first.
+    """
 
     layered: Layered
     values: StudyValues
     start: Span
     faults: list[Diagnostic] = field(default_factory=list)
+    remarks: list[Diagnostic] = field(default_factory=list)
     spans: dict[str, Span] = field(default_factory=dict)
     _study: _Part = field(init=False)
     _phases: dict[str, _Part] = field(default_factory=dict)
     _objectives: list[tuple[int, ast.Objective]] = field(default_factory=list)
     _ensures: list[ast.Ensure] = field(default_factory=list)
+    #: sections that say nothing, `repeat { }`
+    _empty: dict[str, Span] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         self._study = _Part(self.start)
@@ -108,6 +115,7 @@ class StudyReader:
         self._heed_handlers()
         values = self._study.values
         controller = _spec(values.get("controller")) or ir.Spec("Auto")
+        self._place_arguments()
         expressions = MetricExpressions(self.values.expressions, metrics)
         objectives = self._read_objectives(expressions, key_metric, text_of)
         ensures = self._read_ensures(expressions, text_of)
@@ -134,13 +142,23 @@ class StudyReader:
             handlers=_specs(values.get("handlers")),
             ensures=ensures,
             pruner=_spec(values.get("pruner")),
-            repeat=self._repeat(),
+            repeat=self._repeat(objectives),
             phases=phases,
             accelerate=values.get("accelerate") is True,
             stall_time_s=_float(values.get("stall_time")),
             disk_reserve=_whole(values.get("disk_reserve")),
             cache=_whole(values.get("cache")),
         )
+
+    def _place_arguments(self) -> None:
+        """Of the target: what is wrong with them may show only where they are used."""
+        setting = self._study.settings.get("target")
+        for arg in setting.value.args if setting is not None and isinstance(setting.value, ast.Call) else ():
+            match arg:
+                case ast.Positional(value):
+                    self.spans.setdefault("target.", value.span)
+                case ast.Bind(targets=(ast.Path(steps=(ast.NameStep(name),)),), given=given) if given is not None:
+                    self.spans[f"target.{name}"] = given.span
 
     def _heed_handlers(self) -> None:
         """MMARHandler's arguments mean keys of the study. Those of a legacy config its reader has translated."""
@@ -213,6 +231,8 @@ class StudyReader:
                 if label is not None:
                     words = self._labelled(words, label, statement, key, declared)
                 self._open(words, path.span)
+                if not body:
+                    self._empty.setdefault(".".join(words), path.span)
                 for item in body:
                     try:
                         self._statement(key, item, words, declared)
@@ -340,26 +360,28 @@ class StudyReader:
 
     # -- sections ---------------------------------------------------------------------------------------------------------------
 
-    def _repeat(self) -> ir.Repeat | None:
+    def _repeat(self, objectives: Sequence[ir.Objective]) -> ir.Repeat | None:
         values = self._study.values
-        said = [setting for key, setting in self._study.settings.items() if key.startswith("repeat.")]
+        said = [setting.span for key, setting in self._study.settings.items() if key.startswith("repeat.")]
+        said = said or [span for name, span in self._empty.items() if name == "repeat"]
         if not said:
             return None
         folds, seeds, score = _whole(values.get("repeat.folds")), values.get("repeat.seeds"), values.get("repeat.score")
         if not any(key in self._study.settings for key in ("repeat.folds", "repeat.seeds")):
             help = "write `repeat { folds = 5 }` or `repeat { seeds = [0, 1, 2] }`"
-            self.faults.append(Fault("AM402", "`repeat` says what is repeated", said[0].span, help=help).diagnostic)
+            self.faults.append(Fault("AM402", "`repeat` says what is repeated", said[0], help=help).diagnostic)
         own = tuple(seed for seed in seeds if isinstance(seed, int)) if isinstance(seeds, tuple) else ()
         count = (folds or 1) * max(1, len(own))
         if count > _MOST_REPETITIONS:
             message = f"{count} jobs for each point are more than {_MOST_REPETITIONS}"
-            self.faults.append(Fault("AM402", message, said[0].span).diagnostic)
-        return ir.Repeat(
-            folds,
-            own,
-            "median" if score == "median" else "min" if score == "min" else "mean",
-            values.get("repeat.abandon") is True,
-        )
+            self.faults.append(Fault("AM402", message, said[0]).diagnostic)
+        how: ir.RepeatScore = next((known for known in SCORES if known == score), "mean")
+        if how == "min" and any(objective.direction == "minimize" for objective in objectives):
+            help = 'write `score = "worst"`: the greatest of what is minimized, the least of what is maximized'
+            message = '`score = "min"` of what is minimized is its best repetition'
+            span = self._study.settings["repeat.score"].value.span
+            self.remarks.append(Diagnostic("AM409", message, span, "the least number", help, "warning"))
+        return ir.Repeat(folds, own, how, values.get("repeat.abandon") is True)
 
     def _read_phases(self, labels: Collection[str]) -> tuple[ir.Phase, ...]:
         out: list[ir.Phase] = []

@@ -6,6 +6,7 @@ import dataclasses
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Final, get_args
 
 from .. import ast, ir
 from ..bundle_target import ARGUMENTS, IDS
@@ -18,6 +19,7 @@ from .script_targets import SCRIPT_TARGETS, script_target
 from .tree import Fault
 
 _TARGETS = {"Mmar": "path", "Bundle": "path"}
+SCORES: Final[tuple[ir.RepeatScore, ...]] = get_args(ir.RepeatScore)
 _PRUNER_EXAMPLE = 'Hyperband(resource = "epochs", min = 5, max = 300)'
 _VARIABLE = re.compile(r"\{([A-Za-z_][A-Za-z0-9_]*)\}")
 
@@ -81,8 +83,9 @@ class StudyValues:
                 return self._seeds(value)
             case "repeat.score":
                 score = self._constant(value)
-                if score not in ("mean", "median", "min"):
-                    raise Fault("AM402", '`score` is "mean", "median" or "min"', value.span)
+                if score not in SCORES:
+                    names = ", ".join(f'"{name}"' for name in SCORES)
+                    raise Fault("AM402", f"`score` is one of {names}", value.span)
                 return score
             case "repeat.abandon":
                 return self._kind(value, bool, "`abandon` is true or false")
@@ -330,6 +333,9 @@ class StudyValues:
                 return self._cpu(self.expressions.constant(threads, None, None), expr.span)
             case ast.Call("cpu", ()):
                 return ir.Worker()
+            case ast.Name("cpu", span) if self.expressions.places.name("cpu", None, None) is None:
+                help = "a worker on the CPU is written `cpu(1)`, with its number of threads"
+                raise Fault("AM101", "nothing is named `cpu` here", span, label="unknown name", help=help)
             case _:
                 return self._gpus(self.expressions.constant(expr, None, None), expr.span)
 

@@ -62,7 +62,7 @@ KEYS: Mapping[str, StudyKey] = {
         values=("[[0], [1]]", "[cpu(4), cpu(4)]", "auto"),
     ),
     "repeat": StudyKey(
-        '`folds = 5`, `seeds = [0, 1, 2]`, `score = "mean" | "median" | "min"`, `abandon = true`',
+        '`folds = 5`, `seeds = [0, 1, 2]`, `score = "mean" | "median" | "min" | "worst"`, `abandon = true`',
         "none",
         'repeat { folds = 5, score = "mean" }',
     ),
@@ -93,7 +93,11 @@ KEYS: Mapping[str, StudyKey] = {
     "budget.patience": StudyKey("whole number from 1: how many trials without a better one end the run", "no limit"),
     "repeat.folds": StudyKey("whole number from 2: folds of a cross-validation", "none"),
     "repeat.seeds": StudyKey("list of seeds that each point is tried with", "none"),
-    "repeat.score": StudyKey('`"mean"`, `"median"` or `"min"`', '"mean"', values=('"mean"', '"median"', '"min"')),
+    "repeat.score": StudyKey(
+        '`"mean"`, `"median"`, `"min"` (the least number) or `"worst"`',
+        '"mean"',
+        values=('"mean"', '"median"', '"min"', '"worst"'),
+    ),
     "repeat.abandon": StudyKey(
         "whether a point's other repetitions are left out once it cannot become the best", "false", values=("true", "false")
     ),

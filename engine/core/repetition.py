@@ -32,8 +32,8 @@ def seed_key(repeat: Repeat | None, key: tuple[int, ...], repetition: int) -> in
     return repeat.seeds[repetition // (repeat.folds or 1)] if repeat.seeds else (*key, repetition)
 
 
-def aggregate(repeat: Repeat, values: Sequence[float]) -> float:
-    """One number of at least one."""
+def aggregate(repeat: Repeat, values: Sequence[float], direction: str) -> float:
+    """One number of at least one. `direction`: of the objective that they are of."""
     match repeat.score:
         case "mean":
             return statistics.fmean(values)
@@ -41,6 +41,8 @@ def aggregate(repeat: Repeat, values: Sequence[float]) -> float:
             return statistics.median(values)
         case "min":
             return min(values)
+        case "worst":
+            return min(values) if direction == "maximize" else max(values)
 
 
 def cut(state: State, repeat: Repeat, ended: Job) -> tuple[EndState, str | None, str] | None:
@@ -62,10 +64,16 @@ def cut(state: State, repeat: Repeat, ended: Job) -> tuple[EndState, str | None,
     said = [job.scores[0] for name in names if (job := state.jobs[name]).state == "done" and job.scores]
     left = count(repeat) - len(said)
     every = [job.scores[0] for job in state.jobs.values() if job.state == "done" and job.scores]
-    hoped = aggregate(repeat, said + left * [max(every) if direction == "maximize" else min(every)])
+    hoped = aggregate(repeat, said + left * [max(every) if direction == "maximize" else min(every)], direction)
     if left == 0 or better(hoped, best.scores[0], direction):
         return None
     return "stopped", "pruned", f"it could reach {hoped:g} at best, the best has {best.scores[0]:g}"
+
+
+def counted(state: State, recommended: Recommended) -> list[Job]:
+    """The jobs that an aggregate is of: those that are done, or else those with partial scores."""
+    scored = [job for name in recommended.jobs if (job := state.jobs[name]).scores]
+    return [job for job in scored if job.state == "done"] or scored
 
 
 def verdict(state: State, repeat: Repeat, recommended: Recommended) -> Verdict:
@@ -74,17 +82,19 @@ def verdict(state: State, repeat: Repeat, recommended: Recommended) -> Verdict:
     One that was stopped before any was done has that of partial values, as a single job would.
     """
     jobs = [state.jobs[name] for name in recommended.jobs]
-    scored = [job for job in jobs if job.scores]
-    counted = [job for job in scored if job.state == "done"] or scored
+    judged = counted(state, recommended)
     decided = recommended.cut
     if all(job.state == "done" for job in jobs) and len(jobs) == count(repeat):
         decided = None  # given up too late to save anything
     how = "done" if decided is None else decided.state
     scores = None
-    if counted and how in ("done", "stopped"):
-        scores = tuple(aggregate(repeat, column) for column in zip(*(job.scores for job in counted if job.scores), strict=True))
+    if judged and how in ("done", "stopped"):
+        columns = zip(*(job.scores for job in judged if job.scores), strict=True)
+        scores = tuple(
+            aggregate(repeat, column, objective.direction) for column, objective in zip(columns, state.objectives, strict=True)
+        )
     direction = state.objectives[0].direction if state.objectives else "maximize"
-    model = max(counted or jobs, key=lambda job: merit(job, job.repetition, direction))
+    model = max(judged or jobs, key=lambda job: merit(job, job.repetition, direction))
     if decided is None:
         return Verdict(how, scores, None, "", model.name)
     return Verdict(how, scores, decided.cause, decided.message, model.name)

@@ -14,9 +14,8 @@ from pathlib import Path
 
 from automl_run.dsl.ir import Value
 from automl_run.engine.agent.folders import read_job_spec
+from automl_run.engine.files import WEIGHTS
 from automl_run.errors import AutoMLError, InputError
-
-from .source import WEIGHTS
 
 
 def score(folder: Path, key: str | None = None) -> dict[str, float]:

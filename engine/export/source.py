@@ -9,7 +9,6 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Final
 
 from automl_run.dsl.ir import Value
 from automl_run.engine import journal
@@ -18,14 +17,9 @@ from automl_run.engine.admin.logs import job_named
 from automl_run.engine.agent.folders import JobSpec, attempt_dir, read_job_spec
 from automl_run.engine.core.apply import replay
 from automl_run.engine.core.repetition import aggregate
-from automl_run.engine.files import BEST
+from automl_run.engine.files import BEST, WEIGHTS, WITH_WEIGHTS
 from automl_run.engine.summary import Job, Recommendation, Summary, read_summary
 from automl_run.errors import InputError
-
-#: The weights of the best validation, in a job's folder.
-WEIGHTS: Final = Path("models") / "model.pt"
-#: Targets whose jobs leave them.
-_WITH_MODELS: Final = ("Mmar", "Bundle")
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,13 +74,17 @@ def best_trained(folder: Path, count: int) -> Best:
     summary = read_summary(read_run(folder))
     sign = -1.0 if summary.objective.direction == "maximize" else 1.0
     scored = [row for row in summary.rows if row.score is not None and row.state == "done"]
+    if not scored:
+        raise InputError(f"no job of {folder} has a score")
     rows: list[Job] = []
+    reason: InputError | None = None
     groups: dict[int | None, list[Trained]] = {}
     for row in sorted(scored, key=lambda row: (sign * (row.score or 0.0), row.index)):
         names = row.jobs if isinstance(row, Recommendation) else [row.name]
         try:
             found = [_trained(folder, summary, job) for job in summary.jobs if job.name in names]
-        except InputError:
+        except InputError as error:
+            reason = reason or error
             continue
         rows.append(row)
         for member in found:
@@ -94,21 +92,21 @@ def best_trained(folder: Path, count: int) -> Best:
         if len(rows) == count:
             break
     if not rows:
-        raise InputError(f"no job of {folder} has a score and a model")
-    return Best(summary, rows, list(groups.values()), _aggregate(folder))
+        raise InputError(f"no job of {folder} has a model to average: {reason}")
+    return Best(summary, rows, list(groups.values()), _aggregate(folder, summary.objective.direction))
 
 
-def _aggregate(folder: Path) -> Callable[[Sequence[float]], float]:
+def _aggregate(folder: Path, direction: str) -> Callable[[Sequence[float]], float]:
     with contextlib.closing(journal.Journal.read(folder)) as store:
         repeat = replay(store.facts()).repeat
-    return partial(aggregate, repeat) if repeat is not None else statistics.fmean
+    return statistics.fmean if repeat is None else partial(aggregate, repeat, direction=direction)
 
 
 def _trained(folder: Path, summary: Summary, job: Job) -> Trained:
     spec = read_job_spec(folder / job.name)
     if spec is None:
         raise InputError(f"{folder / job.name} has no job.json that can be read: the job never started, or its folder was removed")
-    if spec.target.name not in _WITH_MODELS:
+    if spec.target.name not in WITH_WEIGHTS:
         raise InputError(f"a job of {spec.target.name} trains what its own code says: only an MMAR or a bundle has a model here")
     place = attempt_dir(folder, job.name, job.attempts)
     if not (place / WEIGHTS).is_file() and summary.best is not None and summary.best.job == job.name:

@@ -13,6 +13,7 @@ from automl_run.engine.words import counted
 
 from .curve import curve, parameter_plots
 from .wording import (
+    best_note,
     counts_text,
     gain_text,
     gpu_hours_text,
@@ -60,7 +61,7 @@ def _header(summary: Summary) -> str:
 def _cards(summary: Summary) -> str:
     best, baseline = summary.best, summary.baseline
     cards = [
-        ("best", score_text(best.score if best else None), best.job if best else "no job has a score"),
+        ("best", score_text(best.score if best else None), best_note(best)),
         ("baseline", score_text(baseline.score if baseline else None), baseline.name if baseline else "not run"),
     ]
     gain = gain_text(summary)

@@ -25,6 +25,7 @@ from .wording import (
     gain_text,
     gpu_hours_text,
     parameters_text,
+    repeated_text,
     score_text,
     seconds_text,
     short_names,
@@ -146,6 +147,9 @@ def _best(summary: Summary) -> Table:
     table.add_row(
         Text(summary.objective.name, "bold"), Text(f"{score_text(best.score)}{f' ({gain})' if gain else ''}", "bold"), before
     )
+    if best.repeated is not None:
+        own = best.repeated.scores.get(summary.objective.name)
+        table.add_row(Text(f"  {repeated_text(best.repeated)}; this job:"), score_text(own), "")
     old = baseline.params if baseline is not None else {}
     for path, value in best.params.items():
         was = Text(value_text(old[path])) if path in old else Text("–")

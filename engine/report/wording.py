@@ -7,7 +7,7 @@ import math
 from collections.abc import Mapping, Sequence
 
 from automl_run.dsl.ir import Value
-from automl_run.engine.summary import Job, Summary
+from automl_run.engine.summary import Best, Job, Repeated, Summary
 from automl_run.engine.words import counted
 
 _EMPTY_WORDS = frozenset({"name", "path", "args", "_target_"})
@@ -54,6 +54,20 @@ def score_text(score: float | None) -> str:
 def each_text(each: Sequence[float | None]) -> str:
     """`0.8125 0.7930 –`: the score of each repetition."""
     return " ".join(map(score_text, each))
+
+
+def repeated_text(repeated: Repeated) -> str:
+    return f"{repeated.how} of {counted(len(repeated.jobs), 'job')}"
+
+
+def best_note(best: Best | None) -> str:
+    """Whose model is the best, beside its score."""
+    if best is None:
+        return "no job has a score"
+    if best.repeated is None:
+        return best.job
+    own = next(iter(best.repeated.scores.values()), None)
+    return f"{repeated_text(best.repeated)}; {best.job}, the model, has {score_text(own)}"
 
 
 def gain_text(summary: Summary) -> str:

@@ -7,9 +7,11 @@ import subprocess
 from pathlib import Path
 
 import pytest
+from small_mmar import make_study
 
 from automl_run.cli.main import main
 from automl_run.engine import best
+from automl_run.engine.export.evaluate import score
 
 SCRIPT = """
 import os, sys
@@ -42,12 +44,30 @@ def test_the_best_of_a_command_says_how_it_was_run(tmp_path: Path) -> None:
     assert f"cd {tmp_path} || exit" in text
     assert f"python3 train.py {info['score']} --name" in text
     assert "evaluate.sh" not in text
+    assert "`checkpoints/` is what it left" in text
     # It stands by itself: what the job left may go.
     again = tmp_path / "again"
     done = subprocess.run([folder / "commands" / "train.sh", again], capture_output=True, text=True, check=False, timeout=120)
     assert done.returncode == 0, done.stderr
     assert (again / "checkpoints" / "weights.txt").read_text() == str(info["score"])
+    assert f"done\n  score = {info['score']}\n" in done.stdout
+    twice = subprocess.run([folder / "commands" / "train.sh", again], capture_output=True, text=True, check=False, timeout=120)
+    assert (twice.returncode, twice.stdout) == (2, "")
+    assert twice.stderr == f"error: {again} exists: nothing is overwritten; name another folder\n"
     assert not list(tmp_path.glob("runs/a/.best*"))
+
+
+def test_of_an_expression_the_model_is_the_one_that_the_table_is_about(tmp_path: Path) -> None:
+    """The worst epoch by the key metric, which the evaluator would not have kept."""
+    file = make_study(tmp_path, trials=1, more="minimize 2 * val_mean_dice\n  ensure train_loss > 0")
+    assert main([str(file), "--run-id", "a", "--set", "epochs=3"]) == 0
+    run = tmp_path / "runs" / "a"
+    (job,) = json.loads((run / "summary.json").read_bytes())["jobs"]
+    info = json.loads((run / "best" / "best.json").read_bytes())
+    found = score(run / "best")["val_mean_dice"]
+    assert 2 * found == pytest.approx(info["score"], abs=1e-6)
+    assert info["score"] == job["score"] == info["scores"]["2 * val_mean_dice"]
+    assert "`models/model.pt` has the weights of the validation that gave these" in (run / "best" / "README.md").read_text()
 
 
 @pytest.mark.parametrize("can_exchange", [True, False])

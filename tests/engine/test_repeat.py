@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -190,9 +191,18 @@ def test_the_fixed_order_shows_recommendations_not_jobs() -> None:
     assert observed(run) == [(0, "done", (pytest.approx(0.6),))]
 
 
-@pytest.mark.parametrize(("score", "value"), [("mean", 3.0), ("median", 2.0), ("min", 1.0)])
-def test_aggregates(score: Any, value: float) -> None:
-    assert aggregate(ir.Repeat(folds=3, score=score), [1.0, 2.0, 6.0]) == value
+@pytest.mark.parametrize(
+    ("score", "direction", "value"),
+    [
+        ("mean", "minimize", 3.0),
+        ("median", "maximize", 2.0),
+        ("min", "minimize", 1.0),
+        ("worst", "maximize", 1.0),
+        ("worst", "minimize", 6.0),
+    ],
+)
+def test_aggregates(score: Any, direction: str, value: float) -> None:
+    assert aggregate(ir.Repeat(folds=3, score=score), [1.0, 2.0, 6.0], direction) == value
 
 
 def test_folds_part_the_items_and_depend_on_the_seed_alone() -> None:
@@ -240,10 +250,16 @@ def test_a_run_its_table_and_its_resume(tmp_path: Path) -> None:
     best = result.summary["best"]
     assert best["score"] == max(row["score"] for row in rows)
     assert best["job"] in {row["name"] for row in rows}
+    (model,) = (job for job in jobs if job["name"] == best["job"])
+    (counts,) = (row for row in rows if row["index"] == best["index"])
+    assert best["repeated"] == {"how": "mean", "jobs": counts["jobs"], "scores": model["scores"]}
+    assert model["score"] == max(counts["each"]) != best["score"]
     text = final_table(result.summary, result.folder, color=False, width=160)
     assert "3 recommendations: 3 done" in text
     assert "repetitions" in text.splitlines()[0] + text.splitlines()[1]
+    assert re.search(rf"mean of 3 jobs; this job: +{model['score']:.4f}", text)
     page = render(read_summary(result.summary), result.folder)
+    assert f"mean of 3 jobs; {best['job']}, the model, has {model['score']:.4f}" in page
     assert all(f'href="{job["name"]}/"' in page for job in jobs)
     more = threads(fold_and_lr, budget={"study.budget.trials": "4"})
     again = resume_study(result.folder, more)

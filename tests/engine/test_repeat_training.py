@@ -56,6 +56,15 @@ def test_the_folds_of_an_mmar(tmp_path: Path) -> None:
     assert lists[0]["validation"] == lists[1]["training"]
     assert len(lists[0]["training"]) == 2
     assert row["score"] == pytest.approx(sum(row["each"]) / 2)
+    info = json.loads((run / "best" / "best.json").read_bytes())
+    own = dict(zip(row["jobs"], row["each"], strict=True))[info["job"]]
+    assert (info["score"], info["weights"]) == (row["score"], "models/model.pt")
+    assert info["repeated"] == {"how": "mean", "jobs": row["jobs"], "scores": {"val_mean_dice": own}}
+    said = (run / "best" / "README.md").read_text()
+    assert f"tried in 2 jobs ({', '.join(row['jobs'])}). What counts is the mean of their scores:" in said
+    assert f"- val_mean_dice: {info['score']}\n" in said
+    assert f"job {info['job']}, seed {info['seed']}, fold" in said
+    assert f"Its own:\n\n- val_mean_dice: {own}\n\n`models/model.pt` has the weights of the validation that gave these" in said
     # What lies there is what was run: once more by hand, and it says the same.
     command = [sys.executable, "-m", "automl_run.engine.agent.job", str(run / row["jobs"][1])]
     by_hand = subprocess.run(command, capture_output=True, text=True, check=False, timeout=120)
