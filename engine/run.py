@@ -15,7 +15,7 @@ from automl_run.dsl.elaborate.support import unsupported
 from automl_run.dsl.evaluate import Undefined, resolve
 from automl_run.dsl.ir import Budget, Program, Worker
 from automl_run.dsl.legacy.cli_settings import TraceTo
-from automl_run.errors import InputError, JournalError, RunError
+from automl_run.errors import InputError, JournalError, RunError, TargetError
 
 from . import events, journal, owner, run_folder
 from .admin.results import Results
@@ -300,14 +300,19 @@ def _target(program: Program) -> Target:
     if program.study.target is None:
         raise InputError('the study has no target: say what a job runs, for example `target = Python("pkg.mod:fn")`')
     target = make_target(program.study.target, Path(program.base_dir), program.variables)
-    target.check()
     with contextlib.suppress(Undefined):
-        # The baseline's configuration shows what no job could be given, such as an undefined `{x}` of a command.
-        config = target.render(resolve(program, None))
+        try:
+            target.check()
+            # The baseline's configuration shows what no job could be given, such as an undefined `{x}` of a command.
+            config = target.render(resolve(program, None))
+        except TargetError:
+            raise
+        except InputError as error:
+            raise TargetError(str(error)) from error
         repeat = program.study.repeat
         folds = None if repeat is None else repeat.folds
         if isinstance(target, Inspecting):
-            target.inspect(config, reported_metrics(program.study), folds=folds is not None)
+            target.inspect(config, reported_metrics(program.study), folds=folds is not None, files=program.files)
         if folds is not None and isinstance(target, Folding):
             target.check_folds(config, folds)
     return target

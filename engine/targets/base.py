@@ -6,7 +6,7 @@ the same `Spec`, and calls `run`. Importing a target's module stays cheap (no to
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol, runtime_checkable
@@ -39,7 +39,7 @@ class Job:
     with. `objectives`: metric names the study is about. `measured`: built-in metrics that it reads too, to be returned or reported
     by a target that can measure them. CUDA_VISIBLE_DEVICES is set already; `gpus` are the ids, for logs. `rank` of `ranks`: which
     of the job's training processes this is; only a `DistributedTarget` has several. `fold`: of a cross-validation.
-    `goal`: what the best model of the job is the best at; None where no single metric says so.
+    `goal`: what the best model of the job is the best at, without parameters; None in a study without an objective.
     """
 
     name: str
@@ -107,10 +107,12 @@ class Folding(Protocol):
 class Inspecting(Protocol):
     """A target that can tell from a rendered configuration that no job will train it."""
 
-    def inspect(self, config: Mapping[str, Value], metrics: Collection[str], *, folds: bool = False) -> None:
+    def inspect(
+        self, config: Mapping[str, Value], metrics: Collection[str], *, folds: bool = False, files: Sequence[str] = ()
+    ) -> None:
         """InputError for what the baseline's `config` shows, and its data. Imports no torch, MONAI or user code into this process.
 
         `metrics`: those that the study reads and the target is to report. `folds`: the training data are split, and what is given
-        for the validation is not read.
+        for the validation is not read. `files`: that the program was read from, for places.
         """
         ...

@@ -1,4 +1,5 @@
-"""What can be known of a data list's volumes before anything trains: files that are not there, headers that do not fit.
+"""What can be known of a data list before anything trains: items without what is loaded, files that are not there, headers that do
+not fit.
 
 Only headers are read, of NIfTI files, and only for a bounded time: a list of thousands on a slow disk must not hold a study up.
 Of a file in another format, and of a folder (a DICOM series), it is known that it exists. Imports neither torch nor MONAI.
@@ -6,6 +7,7 @@ Of a file in another format, and of a folder (a DICOM series), it is known that 
 
 from __future__ import annotations
 
+import json
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -25,18 +27,21 @@ Shape = tuple[int, ...]
 
 @dataclass(frozen=True, slots=True)
 class Fault:
-    """What is wrong with the file at `path`, which item number `index` names under `key`."""
+    """What is wrong with what item number `index` has under `key`: with the file at `path`, or None where there is no path."""
 
-    kind: Literal["missing", "unreadable", "shape"]
+    kind: Literal["pathless", "missing", "unreadable", "shape"]
     index: int
     key: str
-    path: Path
+    path: Path | None
     message: str
 
 
 @dataclass(frozen=True, slots=True)
 class Findings:
-    """`faults`: one per file, in the order of the list. `unread`: items whose headers there was no time for."""
+    """`faults`: one per file, in the order of the list; `files`: of how many. Where items lack paths, one per item, of that many.
+
+    `unread`: items whose headers there was no time for.
+    """
 
     faults: tuple[Fault, ...]
     files: int
@@ -47,15 +52,21 @@ def check_volumes(
     items: Sequence[Mapping[str, object]],
     keys: Sequence[str] = KEYS,
     *,
+    needed: Sequence[str] = (),
+    alike: Sequence[str] | None = None,
     base: Path | None = None,
     limit_s: float = TIME_LIMIT_S,
     clock: Callable[[], float] = time.monotonic,
 ) -> Findings:
-    """Every missing file of `items`; where none is, headers that cannot be read, and volumes on another grid than `keys[0]`'s.
+    """Items without a path under a `needed` key; else every missing file; else headers that cannot be read, and other grids.
 
-    An item holds a path or a list of paths (channels) under a key; other values are not looked at. `base`: what paths are relative
-    to. Items are taken in an order that spreads over the list, so that what there is time for is no mere beginning.
+    An item holds a path or a list of paths (channels) under one of `keys`. Of `alike`, all `keys` if None, the others have the grid
+    of the first. `base`: what paths are relative to. Items are taken in an order that spreads over the list, so that what there is
+    time for is no mere beginning.
     """
+    pathless = tuple(fault for index, item in enumerate(items) for fault in _pathless(item, index, needed))
+    if pathless:
+        return Findings(pathless, len(items))
     files = {file: (index, key) for index, key, file in reversed(list(_files(items, keys, base)))}
     missing = [Fault("missing", *files[file], file, "there is no such file") for file in reversed(files) if not _exists(file)]
     if missing:
@@ -66,8 +77,8 @@ def check_volumes(
     for done, index in enumerate(_spread(len(items))):
         if clock() >= end:
             return Findings(_in_order(found), len(files), len(items) - done)
-        for fault in _item(items[index], index, keys, base, shapes):
-            found.setdefault(fault.path, fault)
+        for path, fault in _item(items[index], index, keys, keys if alike is None else alike, base, shapes):
+            found.setdefault(path, fault)
     return Findings(_in_order(found), len(files))
 
 
@@ -80,19 +91,49 @@ def told(findings: Findings, named_by: str) -> str:
         return ""
     kind = findings.faults[0].kind
     alike = [fault for fault in findings.faults if fault.kind == kind]
-    count = f"{len(alike)} of the {findings.files} files" if findings.files > 1 else "the file"
-    verb = "are" if len(alike) > 1 else "is"
+    noun = "item" if kind == "pathless" else "file"
+    number = len({fault.index for fault in alike}) if noun == "item" else len(alike)
+    count = f"{number} of the {findings.files} {noun}s" if findings.files > 1 else f"the {noun}"
+    verb = "are" if number > 1 else "is"
     what = {
+        "pathless": f"{count} of {named_by} {'have' if number > 1 else 'has'} no path where one is loaded",
         "missing": f"{count} named by {named_by} {verb} not there",
         "unreadable": f"{count} named by {named_by} cannot be read",
-        "shape": f"{count} named by {named_by} {'have' if len(alike) > 1 else 'has'} another shape than the image",
+        "shape": f"{count} named by {named_by} {'have' if number > 1 else 'has'} another shape than the image",
     }[kind]
-    named = [
-        f"  [{fault.index}].{fault.key}: {fault.path}" + ("" if kind == "missing" else f": {fault.message}")
-        for fault in alike[:_NAMED]
-    ]
+    named = [f"  [{fault.index}].{fault.key}: {_shown_fault(fault)}" for fault in alike[:_NAMED]]
     more = [f"  and {len(alike) - _NAMED} more"] if len(alike) > _NAMED else []
     return "\n".join([f"{what}:", *named, *more])
+
+
+def _shown_fault(fault: Fault) -> str:
+    if fault.path is None:
+        return fault.message
+    return str(fault.path) if fault.kind == "missing" else f"{fault.path}: {fault.message}"
+
+
+def _pathless(item: Mapping[str, object], index: int, needed: Sequence[str]) -> Iterator[Fault]:
+    for key in needed:
+        if key not in item:
+            known = ", ".join(f"`{name}`" for name in item) or "nothing"
+            yield Fault("pathless", index, key, None, f"there is no such key; the item has {known}")
+        elif (wrong := _no_path(item[key])) is not None:
+            yield Fault("pathless", index, key, None, f"{wrong} is no path")
+
+
+def _no_path(value: object) -> str | None:
+    """What is surely none, as the list has it. An array may be what a bundle's own code has read already."""
+    match value:
+        case None | bool() | int() | float() | str() if not value or not isinstance(value, str):
+            return json.dumps(value)
+        case list() | tuple() if not value:
+            return "an empty list"
+        case list() | tuple():
+            return next((wrong for one in value if (wrong := _no_path(one)) is not None), None)
+        case dict():
+            return "an object"
+        case _:
+            return None
 
 
 def _files(items: Iterable[Mapping[str, object]], keys: Sequence[str], base: Path | None) -> Iterator[tuple[int, str, Path]]:
@@ -129,8 +170,13 @@ def _in_order(found: Mapping[Path, Fault]) -> tuple[Fault, ...]:
 
 
 def _item(
-    item: Mapping[str, object], index: int, keys: Sequence[str], base: Path | None, shapes: dict[Path, Shape | str | None]
-) -> Iterator[Fault]:
+    item: Mapping[str, object],
+    index: int,
+    keys: Sequence[str],
+    alike: Sequence[str],
+    base: Path | None,
+    shapes: dict[Path, Shape | str | None],
+) -> Iterator[tuple[Path, Fault]]:
     reference: Shape | None = None
     for key in keys:
         for file in _paths(item.get(key), base):
@@ -138,16 +184,16 @@ def _item(
                 shapes[file] = _shape(file)
             shape = shapes[file]
             if isinstance(shape, str):
-                yield Fault("unreadable", index, key, file, shape)
-            elif shape is None:
+                yield file, Fault("unreadable", index, key, file, shape)
+            elif shape is None or key not in alike:
                 continue
             elif reference is None:
                 # What has a shape to compare is a volume under the first key only.
-                if key == keys[0]:
+                if key == alike[0]:
                     reference = shape
             elif _grid(shape) != _grid(reference):
-                text = f"it has {_shown(shape)} voxels, the {keys[0]} {_shown(reference)}"
-                yield Fault("shape", index, key, file, text)
+                text = f"it has {_shown(shape)} voxels, the {alike[0]} {_shown(reference)}"
+                yield file, Fault("shape", index, key, file, text)
 
 
 def _shape(path: Path) -> Shape | str | None:

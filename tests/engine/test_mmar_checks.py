@@ -163,6 +163,61 @@ def test_all_missing_files_are_counted_and_placed_in_the_data_list(root: Path) -
     assert "1 of the 2 files named by `validation`" in told
 
 
+def test_items_without_what_is_loaded_are_placed_in_the_data_list(root: Path) -> None:
+    whole: dict[str, object] = {"image": "a.nii", "label": "b.nii"}
+    items = [whole, {"image": "a.nii"}, {"image": 5, "label": "b.nii"}, "a.nii"]
+    (root / "data.json").write_text(json.dumps({"training": items, "validation": [{**whole, "label": None}]}, indent=1))
+    with pytest.raises(InputError) as caught:
+        inspect(root, config())
+    told = str(caught.value)
+    assert "3 of the 4 items of `training` of the data list have no path where one is loaded:" in told
+    assert "  [1].label: there is no such key; the item has `image`\n  [2].image: 5 is no path\n  [3].label: there is no" in told
+    assert "data.json:7:3" in told
+    assert "[0].label: null is no path" in told
+    assert "data.json:19:13" in told
+
+
+@pytest.mark.parametrize(
+    "edit",
+    [
+        lambda c: c["train"]["pre_transforms"][0]["args"].update(keys="image"),
+        lambda c: c["train"]["pre_transforms"][0]["args"].update(allow_missing_keys=True),
+        lambda c: c["train"]["pre_transforms"][0].update(disabled=True),
+        lambda c: [c[name]["pre_transforms"].insert(0, {"path": "mine.FindsLabels", "args": {}}) for name in ("train", "validate")],
+        lambda c: [c[name]["dataset"]["args"].update(transform="#f(@pre_transforms)") for name in ("train", "validate")],
+    ],
+)
+def test_a_key_that_nobody_surely_loads_may_lack(root: Path, edit: Callable[[dict[str, Any]], object]) -> None:
+    items = [{"image": "a.nii", "label": 3}, {"image": "a.nii"}]
+    (root / "data.json").write_text(json.dumps({"training": items, "validation": items}))
+    inspect(root, wrong(edit))
+
+
+def test_a_loaded_file_of_any_key_must_be_there(root: Path) -> None:
+    items = [{"image": "a.nii", "label": "b.nii", "prior": "lost.nii", "notes": "lost.txt"}]
+    (root / "data.json").write_text(json.dumps({"training": items, "validation": items}))
+    with pytest.raises(InputError, match=r"1 of the 3 files named by `training` .*\n  \[0\]\.prior: .*lost\.nii"):
+        inspect(root, wrong(lambda c: c["train"]["pre_transforms"][0]["args"].update(keys=[*KEYS, "prior"])))
+
+
+def test_an_unknown_class_is_told_once_with_all_its_places(root: Path) -> None:
+    unknown = component("RandFlpd", keys=KEYS)
+    with pytest.raises(InputError) as caught:
+        inspect(root, wrong(lambda c: [c[name]["pre_transforms"].append(unknown) for name in ("train", "validate")]))
+    assert str(caught.value).startswith("train.pre_transforms[2], validate.pre_transforms[1]: `RandFlpd` is no component")
+    assert str(caught.value).count("`RandFlpd`") == 1
+
+
+def test_places_are_those_of_the_file_that_the_program_uses(root: Path) -> None:
+    (root / "config").mkdir()
+    for name, text in (("config_train.json", config()), ("other.json", wrong(lambda c: c["train"]["model"].update(name="UNett")))):
+        (root / "config" / name).write_text(json.dumps(text, indent=1))
+    rendered = json.loads((root / "config" / "other.json").read_text())
+    files = ["search.automl", str(root / "config" / "other.json")]
+    with pytest.raises(InputError, match=r"config/other\.json:"):
+        MmarTarget(str(root), root, {"trainconf": "config_train.json"}).inspect(rendered, ("dice",), files=files)
+
+
 def test_folds_need_no_list_for_the_validation(root: Path) -> None:
     data = json.loads((root / "data.json").read_text())
     (root / "data.json").write_text(json.dumps({"training": data["training"]}))

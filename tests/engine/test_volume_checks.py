@@ -31,7 +31,7 @@ def test_every_missing_file_is_counted_once_and_the_first_are_named(tmp_path: Pa
     image = volume(tmp_path / "a.nii", 2, 2, 2)
     items = [{"image": image, "label": f"l{index % 5}.nii"} for index in range(20)]
     found = check(tmp_path, *items)
-    assert [(fault.kind, fault.index, fault.key, fault.path.name) for fault in found.faults] == [
+    assert [(fault.kind, fault.index, fault.key, Path(fault.path or "").name) for fault in found.faults] == [
         ("missing", index, "label", f"l{index}.nii") for index in range(5)
     ]
     assert told(found, "`training` of x.json").splitlines() == [
@@ -39,6 +39,31 @@ def test_every_missing_file_is_counted_once_and_the_first_are_named(tmp_path: Pa
         *(f"  [{index}].label: {tmp_path}/l{index}.nii" for index in range(3)),
         "  and 2 more",
     ]
+
+
+def test_items_without_a_path_that_is_needed_are_told_first(tmp_path: Path) -> None:
+    items: list[dict[str, object]] = [
+        {"image": "a.nii", "label": None},
+        {"image": "a.nii"},
+        {"image": ["a.nii", 5], "label": "l.nii"},
+        {"image": "", "label": []},
+        {"image": "a.nii", "label": "l.nii", "age": 5},
+    ]
+    found = check_volumes(items, needed=("image", "label"), base=tmp_path)
+    assert [(fault.index, fault.key, fault.message) for fault in found.faults] == [
+        (0, "label", "null is no path"),
+        (1, "label", "there is no such key; the item has `image`"),
+        (2, "image", "5 is no path"),
+        (3, "image", '"" is no path'),
+        (3, "label", "an empty list is no path"),
+    ]
+    assert told(found, "`x`").splitlines()[0] == "4 of the 5 items of `x` have no path where one is loaded:"
+
+
+def test_only_those_that_are_to_be_alike_are_compared(tmp_path: Path) -> None:
+    items = [{"image": volume(tmp_path / "a.nii", 5, 6, 7), "prior": volume(tmp_path / "b.nii", 2, 2, 2)}]
+    assert check_volumes(items, ("image", "prior"), alike=("image",), base=tmp_path).faults == ()
+    assert len(check_volumes(items, ("image", "prior"), base=tmp_path).faults) == 1
 
 
 def test_a_label_on_another_grid_is_found(tmp_path: Path) -> None:
@@ -68,7 +93,7 @@ def test_only_the_spatial_extents_count(tmp_path: Path, image: tuple[int, ...], 
 def test_channels_in_several_files_are_of_one_shape(tmp_path: Path) -> None:
     channels = [volume(tmp_path / "a.nii", 4, 4, 4), volume(tmp_path / "b.nii", 4, 4, 5)]
     (fault,) = check(tmp_path, {"image": channels}).faults
-    assert (fault.kind, fault.key, fault.path.name) == ("shape", "image", "b.nii")
+    assert (fault.kind, fault.key, Path(fault.path or "").name) == ("shape", "image", "b.nii")
 
 
 @pytest.mark.parametrize(("content", "message"), [(b"", "it is empty"), (b"not a header", "it is no NIfTI file")])

@@ -23,7 +23,9 @@ from monai.engines import Evaluator, Trainer
 from monai.handlers import CheckpointSaver, ValidationHandler
 
 from automl_run.dsl.diagnostics import did_you_mean
+from automl_run.dsl.elaborate.metrics import TRAIN_LOSS
 from automl_run.engine.targets.failures import describe
+from automl_run.engine.targets.loaders import Loaded, Step, is_loader, keys_of, loaded
 from automl_run.engine.targets.volume_checks import KEYS, check_volumes, told
 
 from . import folder, host
@@ -31,7 +33,7 @@ from .failure import innermost
 from .layout import METADATA, config_folder, short
 
 Finding = tuple[str, str]
-_LOADERS: Final = ("LoadImaged", "LoadImageD", "LoadImageDict")
+_METRICS: Final = ("key_train_metric", "key_val_metric", "additional_metrics")
 
 
 class Probe:
@@ -47,7 +49,7 @@ class Probe:
         except Exception as error:  # a macro to nothing, a file that is not there
             yield "", f"the configuration cannot be read: {describe(error)}"
             return
-        components = list(self.reachable())
+        components = list(self.reachable(self.starts))
         classes: dict[str, Any] = {}
         for id, config in components:
             found = self.class_of(config)
@@ -62,10 +64,10 @@ class Probe:
 
     # -- what is read -----------------------------------------------------------------------------------------------------------
 
-    def reachable(self) -> Iterator[tuple[str, dict[str, Any]]]:
-        """Every component that the run leads to and that is not switched off by a plain `true`."""
+    def reachable(self, starts: list[str]) -> Iterator[tuple[str, dict[str, Any]]]:
+        """Every component that `starts` lead to and that is not switched off by a plain `true`."""
         resolver = self.parser.ref_resolver
-        waiting, seen = [start for start in self.starts if start in resolver.items], set[str]()
+        waiting, seen = [start for start in starts if start in resolver.items], set[str]()
         while waiting:
             id = waiting.pop()
             item = resolver.items.get(id)
@@ -109,7 +111,6 @@ class Probe:
     # -- data -------------------------------------------------------------------------------------------------------------------
 
     def data_faults(self, components: list[tuple[str, dict[str, Any]]], classes: dict[str, Any]) -> Iterator[Finding]:
-        keys = self.loaded_keys(components)
         for id, config in components:
             if "data" not in config or not _is_a(classes[id], torch.utils.data.Dataset):
                 continue
@@ -125,18 +126,24 @@ class Probe:
                 yield place, f"there are no data: the list is empty{self.why_empty()}"
                 continue
             listed = [item for item in items if isinstance(item, dict)]
-            problem = told(check_volumes(listed, keys), f"`{place.replace('::', '#')}`")
+            read = self.loaded(id)
+            findings = check_volumes(listed, read.keys or KEYS, needed=read.needed)
+            problem = told(findings, f"`{place.replace('::', '#')}`")
             if problem:
                 yield place, problem
 
-    def loaded_keys(self, components: list[tuple[str, dict[str, Any]]]) -> list[str]:
-        """The keys under which items name files: those that are loaded."""
-        out: dict[str, None] = {}
-        for id, config in components:
-            if short(config["_target_"]) in _LOADERS:
-                keys = self.quiet_value(f"{id}::keys")
-                out.update(dict.fromkeys([keys] if isinstance(keys, str) else map(str, keys or ())))
-        return list(out) or list(KEYS)
+    def loaded(self, id: str) -> Loaded:
+        """What the transforms of the dataset at `id` read. Their order is not known: any of them may come before a loader."""
+        steps = []
+        for transform, config in self.reachable([f"{id}::transform"]):
+            name = str(config["_target_"])
+            if is_loader(name):
+                keys = keys_of(self.quiet_value(f"{transform}::keys"))
+                is_sure = "_disabled_" not in config and config.get("allow_missing_keys", False) is False
+                steps.append(Step(name, keys, lenient=not is_sure))
+            elif short(name) != "Compose":
+                steps.append(Step(name))
+        return loaded(sorted(steps, key=lambda step: is_loader(step.cls)))
 
     def why_empty(self) -> str:
         found = self.quiet_value("dataset_dir")
@@ -150,10 +157,9 @@ class Probe:
     def metric_faults(self, components: list[tuple[str, dict[str, Any]]], classes: dict[str, Any]) -> Iterator[Finding]:
         evaluators = [(id, config) for id, config in components if _is_a(classes[id], Evaluator)]
         trainers = [(id, config) for id, config in components if _is_a(classes[id], Trainer)]
-        known = {"train_loss"}
-        for id, config in (*evaluators, *trainers):
-            for argument in ("key_val_metric", "key_train_metric", "additional_metrics"):
-                known |= self.names(f"{id}::{argument}", config.get(argument))
+        known = {TRAIN_LOSS} | self.names_of(evaluators) | self.names_of(trainers)
+        # What is there without a validation.
+        of_training = {TRAIN_LOSS} | self.names_of(trainers, _METRICS[:1] if evaluators else _METRICS)
         for id, config in components:
             if _is_a(classes[id], CheckpointSaver) and config.get("save_key_metric"):
                 wanted = config.get("key_metric_name")
@@ -165,7 +171,7 @@ class Probe:
         for wanted in self.wanted:
             if wanted not in known and evaluators:
                 yield evaluators[0][0], f"no metric is called `{wanted}`, which the study reads{_hint(wanted, known)}"
-            elif wanted != "train_loss" and not validations and "validator" not in str(self.parser.get()):
+            elif wanted not in of_training and not validations and "validator" not in str(self.parser.get()):
                 yield (
                     trainers[0][0],
                     f"nothing validates, so `{wanted}` is never known: the trainer's handlers need a ValidationHandler",
@@ -181,7 +187,11 @@ class Probe:
             ):
                 yield f"{id}::interval", f"it validates every {interval} epochs, and trains {epochs}: there would be no score"
 
-    def names(self, id: str, value: Any) -> set[str]:
+    def names_of(self, engines: list[tuple[str, dict[str, Any]]], arguments: tuple[str, ...] = _METRICS) -> set[str]:
+        """Of the metrics that these engines are given as `arguments`."""
+        return set().union(*(self.names(config.get(name)) for _, config in engines for name in arguments))
+
+    def names(self, value: Any) -> set[str]:
         """The names in a dict of metrics, or in what it refers to, without making any."""
         for _ in range(8):
             if isinstance(value, dict):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 
 from automl_run.dsl.bundle_target import ids_of
@@ -53,7 +53,9 @@ class BundleTarget:
         found = ids_of(self._ids, config)
         return Ids(found["run_id"], found["init_id"], found["final_id"])
 
-    def inspect(self, config: Mapping[str, Value], metrics: Collection[str], *, folds: bool = False) -> None:
+    def inspect(
+        self, config: Mapping[str, Value], metrics: Collection[str], *, folds: bool = False, files: Sequence[str] = ()
+    ) -> None:
         """InputError for classes, data and metrics that are not there or do not fit. A process of its own asks MONAI: seconds."""
         from .inspection import inspect
 

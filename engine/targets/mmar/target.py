@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import cast
@@ -15,6 +15,7 @@ from automl_run.errors import InputError
 
 from . import folds
 from .checks import SECTIONS, Checks
+from .places import Places
 from .syntax import flag
 
 #: What `{MMAR_CKPT_DIR}` is in a rendered config: relative, so that each job writes into its own folder.
@@ -40,10 +41,19 @@ class MmarTarget:
         if not (self.root / "config").is_dir():
             raise InputError(f"{self.root} is no MMAR: it has no folder `config`")
 
-    def inspect(self, config: Mapping[str, Value], metrics: Collection[str], *, folds: bool = False) -> None:
+    def inspect(
+        self, config: Mapping[str, Value], metrics: Collection[str], *, folds: bool = False, files: Sequence[str] = ()
+    ) -> None:
         """InputError for a component, a reference, a metric or a file that is not there, and volumes that do not fit each other."""
-        file = self.root / "config" / str(self.variables.get("trainconf", self.config_name))
-        Checks(config, self.root, file).run(metrics, SECTIONS[:1] if folds else SECTIONS)
+        Checks(config, self.root, self._training_config(files)).run(metrics, SECTIONS[:1] if folds else SECTIONS)
+
+    def _training_config(self, files: Sequence[str]) -> Path:
+        """The one of the program's files that says what is trained."""
+        folder = self.root / "config"
+        for file in (Path(name).resolve() for name in files):
+            if file.parent == folder and not Places().data(file).keys().isdisjoint(SECTIONS):
+                return file
+        return folder / str(self.variables.get("trainconf", self.config_name))
 
     def render(self, config: dict[str, Resolved]) -> dict[str, Value]:
         """Clara's JSON with every `{x}` replaced. A variable that is also a first-level key replaces its value there, too."""

@@ -79,6 +79,37 @@ def test_a_label_of_another_shape(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     assert "10 x 10 x 10 voxels, the image 12 x 12 x 12" in finding[1]
 
 
+@pytest.mark.parametrize(
+    ("items", "says"),
+    [
+        ("$[{'image': i} for i in @images]", "[0].label: there is no such key; the item has `image`"),
+        ("$[{'image': i, 'label': 3} for i in @images]", "[0].label: 3 is no path"),
+        ("$[{'image': i, 'label': i.replace('image', 'label'), 'age': None} for i in @images]", ""),
+    ],
+)
+def test_an_item_without_what_is_loaded(root: Path, monkeypatch: pytest.MonkeyPatch, items: str, says: str) -> None:
+    monkeypatch.chdir(root)
+    found = dict(Probe(config({"items": items}), STARTS, ["val_mean_dice"]).findings())
+    assert says in found.get("train::dataset::data", "")
+    assert set(found) == ({"train::dataset::data", "validate::dataset::data"} if says else set())
+
+
+def test_what_may_be_made_on_the_way_is_not_asked_of_the_list(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(root)
+    copied = [{"_target_": "CopyItemsd", "keys": "image", "names": "label"}, *tiny_bundle.config()["train"]["transforms"]]
+    change = {"items": "$[{'image': i} for i in @images]", "train#transforms": copied}
+    assert dict(Probe(config(change), STARTS, ["val_mean_dice"]).findings()) == {}
+
+
+def test_a_training_without_validation_may_be_judged_by_its_loss(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(root)
+    change: dict[str, Any] = {"train#handlers#0": {"_target_": "StatsHandler"}}
+    assert list(Probe(config(change), STARTS, ["train_loss"]).findings()) == []
+    own = {"train_dice": {"_target_": "MeanDice", "output_transform": "$monai.handlers.from_engine(['pred', 'label'])"}}
+    change["train#trainer#key_train_metric"] = own
+    assert list(Probe(config(change), STARTS, ["train_dice"]).findings()) == []
+
+
 def test_a_metric_that_is_not_there(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(root)
     (finding,) = Probe(config({}), STARTS, ["val_dice"]).findings()
