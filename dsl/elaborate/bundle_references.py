@@ -3,7 +3,7 @@
 As MONAI does, only what the ids of the run lead to is resolved: a reference that nothing reads is no mistake. What an expression
 or another file gives cannot be looked into.
 
-Codes: AM222 a reference to nothing.
+Codes: AM222 a reference to nothing; see `embedded_python.py`.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from collections.abc import Iterable, Iterator
 from .. import ast
 from ..diagnostics import Hints
 from ..source import Span
+from .embedded_python import of_bundle
 from .merge import ATTRIBUTES
 from .tree import Comp, Fault, Leaf, Map, Seq, Slot, Tree
 
@@ -38,7 +39,10 @@ class _Missing(Exception):
 
 
 def dangling_ids(root: Map, starts: Iterable[str]) -> Iterator[Fault]:
-    """A fault for each reference to nothing that the ids `starts`, those of them that are there, lead to."""
+    """A fault for each reference to nothing, and each expression that is none.
+
+    Looked at is what the ids `starts` lead to, those of them that are there.
+    """
     hints = Hints()
     waiting: list[Id] = [(start,) for start in starts if start in root.entries]
     seen: set[Id] = set(waiting)
@@ -46,19 +50,25 @@ def dangling_ids(root: Map, starts: Iterable[str]) -> Iterator[Fault]:
     while waiting:
         id = waiting.pop()
         for tree in _found(root, id):
-            for target, span in _references(tree, id):
-                try:
-                    _found(root, target)
-                except _Unknown:
-                    continue
-                except _Missing as missing:
-                    if (span, target) not in told:
-                        told.add((span, target))
-                        yield _fault(target, missing, span, hints)
-                    continue
-                if target not in seen:
-                    seen.add(target)
-                    waiting.append(target)
+            for literal, at in _texts(tree, id):
+                span = literal.span
+                fault = of_bundle(literal)
+                if fault is not None and (span, ()) not in told:
+                    told.add((span, ()))
+                    yield fault
+                for target in _targets(str(literal.value).replace("#", "::"), at):
+                    try:
+                        _found(root, target)
+                    except _Unknown:
+                        continue
+                    except _Missing as missing:
+                        if (span, target) not in told:
+                            told.add((span, target))
+                            yield _fault(target, missing, span, hints)
+                        continue
+                    if target not in seen:
+                        seen.add(target)
+                        waiting.append(target)
 
 
 def _fault(id: Id, missing: _Missing, span: Span, hints: Hints) -> Fault:
@@ -121,11 +131,11 @@ def _names(tree: Tree) -> list[str]:
             return []
 
 
-def _references(tree: Tree, id: Id) -> Iterator[tuple[Id, Span]]:
-    """Every id that the texts of `tree`, which stands at `id`, refer to, and where."""
+def _texts(tree: Tree, id: Id) -> Iterator[tuple[ast.Lit, Id]]:
+    """Every text in `tree`, which stands at `id`, with the id that it has itself."""
     match tree:
-        case Leaf(expr=ast.Lit(str() as text, span)):
-            yield from ((target, span) for target in _targets(text.replace("#", "::"), id))
+        case Leaf(expr=ast.Lit(str()) as literal):
+            yield literal, id
         case Map(entries=entries):
             children = list(entries.items())
         case Comp(args=args, attrs=attrs):
@@ -138,7 +148,7 @@ def _references(tree: Tree, id: Id) -> Iterator[tuple[Id, Span]]:
         return
     for name, slot in children:
         for child in slot.standing():
-            yield from _references(child, (*id, name))
+            yield from _texts(child, (*id, name))
 
 
 def _targets(text: str, id: Id) -> Iterator[Id]:

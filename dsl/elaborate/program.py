@@ -17,6 +17,7 @@ from .arguments import Arguments
 from .bundle_references import dangling_ids
 from .dimensions import Dimensions
 from .doubts import doubts
+from .embedded_python import of_clara
 from .expand import Expander
 from .expressions import Expressions, Reading
 from .layers import Layer, Layered, build
@@ -50,10 +51,11 @@ class Request:
 
 @dataclass(frozen=True, slots=True)
 class Elaborated:
-    """`program` is None if there is an error among `diagnostics`."""
+    """`program` is None if there is an error among `diagnostics`. `places`: of the study's settings, see `StudyReader`."""
 
     program: ir.Program | None
     diagnostics: tuple[Diagnostic, ...]
+    places: Mapping[str, Span] = field(default_factory=dict)
 
 
 def elaborate(request: Request) -> Elaborated:
@@ -80,14 +82,14 @@ def elaborate(request: Request) -> Elaborated:
         arguments.slot(slot)
     # What stood in a slot with a mistake is missing, and references to it are none.
     if any(layer.legacy for layer in request.layers) and not layered.faults:
-        for fault in dangling(layered.places.root):
+        for fault in (*dangling(layered.places.root), *of_clara(layered.places.root)):
             lowering.report(fault)
     config = lowering.root(layered.places.root.entries)
     lets = _lets(layered, sites, lowering)
     requires, places = _requires(layered, sites, lowering, request)
     has_base = any(layer.legacy or layer.bundle for layer in request.layers)
     labels = metrics.log_labels(config) if has_base else []
-    if labels and any(layer.bundle for layer in request.layers):
+    if labels:
         labels.append(metrics.TRAIN_LOSS)
     start = next((slot.span for slot in layered.places.root.entries.values()), NOWHERE)
     reader = StudyReader(layered, StudyValues(expressions, request.variables, request.resolve_target), start)
@@ -120,7 +122,7 @@ def elaborate(request: Request) -> Elaborated:
         base_dir=request.base_dir,
         files=request.files,
     )
-    diagnostics = (*diagnostics, *_not_run(program, reader, start), *_doubtful(program, reader, start))
+    diagnostics = (*diagnostics, *reader.remarks, *_not_run(program, reader, start), *_doubtful(program, reader, start))
     spans = {_reason(require): span for require, span in zip(requires, places, strict=True)}
     texts = [(f"`require {require.text}` has no value: ", span) for require, span in zip(requires, places, strict=True)]
 
@@ -131,7 +133,7 @@ def elaborate(request: Request) -> Elaborated:
     diagnostics = (*diagnostics, *found)
     if any(item.severity == "error" for item in found):
         return Elaborated(None, diagnostics)
-    return Elaborated(msgspec.structs.replace(program, digest=digest(program)), diagnostics)
+    return Elaborated(msgspec.structs.replace(program, digest=digest(program)), diagnostics, reader.spans)
 
 
 def is_checked(request: Request) -> bool:

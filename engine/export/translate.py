@@ -15,11 +15,12 @@ from typing import Final
 
 import torch
 
+from automl_run.dsl.clara_python import expression, reference, with_names
 from automl_run.dsl.diagnostics import did_you_mean
 from automl_run.dsl.ir import Value
 from automl_run.engine.targets.mmar.build import SECTIONS, Build, items_of
 from automl_run.engine.targets.mmar.names import modernise
-from automl_run.engine.targets.mmar.syntax import Component, component, components, expression, is_enabled, reference, with_names
+from automl_run.engine.targets.mmar.syntax import Component, component, components, is_enabled
 from automl_run.errors import InputError
 
 #: What bundles call the parts of a config.

@@ -17,7 +17,10 @@ SEARCH: Value = [{"domain": "lr", "type": "float", "args": ["lr"], "targets": [0
 
 def mmar(folder: Path, environment: dict[str, Value], **first_level: Value) -> Path:
     (folder / "config").mkdir(parents=True)
-    config: dict[str, Value] = {**first_level, "train": {"optimizer": {"name": "Adam", "args": {"params": "#x", "lr": "{lr}"}}}}
+    config: dict[str, Value] = {
+        **first_level,
+        "train": {"optimizer": {"name": "Adam", "args": {"params": "#@model.parameters()", "lr": "{lr}"}}},
+    }
     (folder / "config" / "config_train.json").write_text(json.dumps(config))
     (folder / "config" / "config_automl.json").write_text("{}")
     (folder / "config" / "environment.json").write_text(json.dumps(environment))

@@ -10,10 +10,11 @@ from typing import Any
 
 import pytest
 
+from automl_run.dsl.clara_python import expression, reference, with_names
 from automl_run.dsl.evaluate import ResolvedComponent
 from automl_run.engine.targets.mmar import MmarTarget, data_list
 from automl_run.engine.targets.mmar.names import modernise
-from automl_run.engine.targets.mmar.syntax import component, components, expression, flag, is_enabled, reference, with_names
+from automl_run.engine.targets.mmar.syntax import component, components, flag, is_enabled
 from automl_run.errors import InputError, JobError
 
 # -- old names ------------------------------------------------------------------------------------------------------------

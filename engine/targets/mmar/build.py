@@ -14,6 +14,7 @@ from typing import Final
 import torch
 from monai.transforms import Compose
 
+from automl_run.dsl.clara_python import expression, reference, with_names
 from automl_run.dsl.diagnostics import did_you_mean
 from automl_run.dsl.ir import Value
 from automl_run.errors import JobError
@@ -24,7 +25,7 @@ from .lookup import Lookup, call
 from .names import INPUT_ARGUMENTS, OUTPUT_ARGUMENTS, modern_expression, modernise
 from .networks import WITH_ACTIVATION, patch_sizes
 from .outputs import reading
-from .syntax import Component, component, components, expression, is_enabled, metric_label, reference, with_names
+from .syntax import Component, component, components, is_enabled, metric_label
 from .wiring import wired
 
 _log = logging.getLogger("automl_run.mmar")

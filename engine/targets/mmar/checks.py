@@ -7,28 +7,32 @@ that is found is told at once, each with its place in the file where it stands t
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Final
 
+from automl_run.dsl.clara_python import expression, reference, with_names
 from automl_run.dsl.diagnostics import did_you_mean
+from automl_run.dsl.elaborate.metrics import TRAIN_LOSS
 from automl_run.dsl.ir import Value
 from automl_run.dsl.old_names import WITHOUT_SUCCESSOR
 from automl_run.dsl.signatures import classes, library_versions
-from automl_run.engine.targets.volume_checks import check_volumes, told
+from automl_run.engine.targets.loaders import Loaded
+from automl_run.engine.targets.volume_checks import KEYS, check_volumes, told
 from automl_run.errors import InputError, JobError
 
 from . import data_list
+from .loaded import loaded_keys
 from .places import Places
-from .syntax import Component, component, components, expression, is_enabled, metric_label, reference, with_names
+from .syntax import Component, component, components, is_enabled, metric_label
 from .wiring import wired
 
 SECTIONS: Final = ("train", "validate")
 #: `@x` that mean something in every config.
 _BUILT_IN: Final = ("conf", "device")
 #: What every training reports beside the metrics of its validation.
-_ALWAYS: Final = ("train_loss",)
+_ALWAYS: Final = (TRAIN_LOSS,)
 _MOST: Final = 5
 
 Config = Mapping[str, Value]
@@ -78,27 +82,28 @@ class Checks:
                 yield part
 
     def _names(self) -> None:
-        """Of the baseline's components, and of those in the file that a search may choose."""
+        """Of the baseline's components, and of those in the file that a search may choose. Each class is told once."""
         if not _table_is_current():
             return
         known = frozenset(classes())
-        told: set[str] = set()
+        found: dict[str, dict[str, None]] = {}
         for section in SECTIONS:
             for config in (self.config, wired(self.places.data(self.file))):
                 node = config.get(section)
                 for key, value in node.items() if isinstance(node, dict) else ():
                     for part in components(value, key, f"{section}.{key}"):
                         is_off = part.attrs.get("disabled") in (True, "true")
-                        if not is_off and "." not in part.cls and part.cls not in known and part.place not in told:
-                            told.add(part.place)
-                            self._unknown(part, known)
+                        if not is_off and "." not in part.cls and part.cls not in known:
+                            found.setdefault(part.cls, {})[part.place] = None
+        for cls, places in found.items():
+            self._unknown(cls, list(places), known)
 
-    def _unknown(self, part: Component, known: Collection[str]) -> None:
-        help = WITHOUT_SUCCESSOR.get(part.cls)
+    def _unknown(self, cls: str, places: Sequence[str], known: Collection[str]) -> None:
+        help = WITHOUT_SUCCESSOR.get(cls)
         what = "is no component of MONAI, torch or ignite" if help is None else "has no successor in MONAI"
         if help is None:
-            help = did_you_mean(part.cls, known) or "a class of your own has a `path`"
-        self._error(f"{part.place}: `{part.cls}` {what}", _steps(part.place), help)
+            help = did_you_mean(cls, known) or "a class of your own has a `path`"
+        self._error(f"{', '.join(places)}: `{cls}` {what}", _steps(places[0]), help)
 
     def _references(self) -> None:
         for section, node in self._sections():
@@ -171,10 +176,11 @@ class Checks:
                     self._error(str(error), here)
                     continue
                 if source is not None:
-                    self._volumes(source, items, here)
+                    self._volumes(source, items, loaded_keys(self.config, section, part), here)
 
-    def _volumes(self, source: data_list.DataSource, items: list[dict[str, Value]], here: Path_) -> None:
-        findings = check_volumes(items)
+    def _volumes(self, source: data_list.DataSource, items: list[dict[str, Value]], read: Loaded, here: Path_) -> None:
+        keys = read.keys or KEYS
+        findings = check_volumes(items, keys, needed=read.needed, alike=[key for key in KEYS if key in keys], base=source.base)
         message = told(findings, f"`{source.key}` of the data list")
         if not message:
             return

@@ -1,15 +1,13 @@
-"""What the JSON of a training config means: components, references, expressions, switches."""
+"""What the JSON of a training config means: components and switches. `dsl/clara_python.py` has its references and expressions."""
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from automl_run.dsl.ir import Value
 from automl_run.errors import JobError
 
-_REFERENCE = re.compile(r"@([A-Za-z_][A-Za-z0-9_]*)")
 _KEYS = frozenset({"name", "path", "args", "search", "apply", "disabled"})
 
 
@@ -48,34 +46,6 @@ def component(node: Value, key: str, place: str, is_argument: bool = False) -> C
     attrs = {name: value for name, value in node.items() if name not in _KEYS - {"disabled"} and not name.startswith("_")}
     kept = {name: value for name, value in (args or {}).items() if not name.startswith("_")}
     return Component(cls, instance or None, kept, attrs, key, place)
-
-
-def reference(text: str) -> str | None:
-    """The name in `"@name"`."""
-    match = _REFERENCE.fullmatch(text)
-    return match.group(1) if match else None
-
-
-def expression(text: str) -> str | None:
-    """The Python of `"#expression"` and of `"lambda x: ..."`."""
-    if text.startswith("#"):
-        return text[1:].strip()
-    return text if re.match(r"lambda\b", text) else None
-
-
-def with_names(python: str) -> tuple[str, dict[str, str]]:
-    """`python` with every `@x` made an identifier, and those identifiers -> x. An `@` between operands is left alone."""
-    names: dict[str, str] = {}
-
-    def replace(match: re.Match[str]) -> str:
-        before = python[: match.start()].rstrip()
-        if before and (before[-1].isalnum() or before[-1] in "_)]"):
-            return match.group()
-        identifier = f"_ref_{match.group(1)}"
-        names[identifier] = match.group(1)
-        return identifier
-
-    return _REFERENCE.sub(replace, python), names
 
 
 def flag(value: Value, place: str) -> bool:
