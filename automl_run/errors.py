@@ -3,6 +3,7 @@
 AutoMLError
 ├── InputError (ValueError)          the user's files or arguments are wrong; exit code 2, nothing was started
 │   ├── ProgramError                 carries the diagnostics of a program
+│   ├── TargetError                  what a program's target names is not there, or is of no use
 │   └── RunExistsError               the run_id is used; it names `resume` and `--run-id`
 ├── RunError (RuntimeError)          a run failed or found nothing; exit code 1
 │   ├── JournalError                 the journal is foreign, damaged or locked
@@ -37,6 +38,14 @@ class ProgramError(InputError):
     def __init__(self, diagnostics: Sequence[Diagnostic], rendered: str) -> None:
         super().__init__(rendered)
         self.diagnostics = tuple(diagnostics)
+
+
+class TargetError(InputError):
+    """What a program's target names is not there, or is of no use. `argument`: which of its arguments, "" for the first."""
+
+    def __init__(self, message: str, argument: str = "") -> None:
+        super().__init__(message)
+        self.argument = argument
 
 
 class RunExistsError(InputError):

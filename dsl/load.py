@@ -36,12 +36,16 @@ _BASES = ".automl, .json or .yaml"
 
 @dataclass(frozen=True, slots=True)
 class Checked:
-    """`program` is None if there is an error among `diagnostics`; `sources` are what those point into; `layers` low to high."""
+    """`program` is None if there is an error among `diagnostics`; `sources` are what those point into; `layers` low to high.
+
+    `places`: where the study's settings are said, by their keys, see `elaborate/study.py`.
+    """
 
     program: Program | None
     diagnostics: tuple[Diagnostic, ...]
     sources: Mapping[str, Source]
     layers: tuple[Layer, ...] = ()
+    places: Mapping[str, Span] = field(default_factory=dict)
 
     @property
     def ok(self) -> bool:
@@ -404,7 +408,7 @@ class _Reading:
             program = self._with_searched(program, settings)
         if program is not None and workers is not None and workers.workers is not None:
             program = _with_workers(program, workers)
-        return self._checked(program)
+        return self._checked(program, elaborated.places)
 
     def _environment_in_force(self) -> dict[str, Value]:
         """environment.json without what a layer above the training config says."""
@@ -429,10 +433,10 @@ class _Reading:
         except (OSError, ValueError):  # a name that no folder can have
             return None
 
-    def _checked(self, program: Program | None) -> Checked:
+    def _checked(self, program: Program | None, places: Mapping[str, Span] | None = None) -> Checked:
         order = {name: number for number, name in enumerate(self.sources)}
         found = sorted(dict.fromkeys(self.diagnostics), key=lambda item: (order.get(item.span.file, 0), item.span.start))
-        return Checked(program, tuple(found), self.sources, tuple(self.layers))
+        return Checked(program, tuple(found), self.sources, tuple(self.layers), places or {})
 
 
 def _replaced(program: Program, variables: dict[str, Value]) -> Program:

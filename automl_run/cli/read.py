@@ -10,13 +10,13 @@ from pathlib import Path
 from msgspec.structs import replace
 
 from automl_run.cli.options import split_pair
-from automl_run.dsl.diagnostics import render_all
+from automl_run.dsl.diagnostics import Diagnostic, render_all
 from automl_run.dsl.digest import digest
 from automl_run.dsl.elaborate.support import unsupported
 from automl_run.dsl.ir import Program
 from automl_run.dsl.legacy import Settings, parse_settings
 from automl_run.dsl.load import Checked, check, load_mmar
-from automl_run.errors import InputError, ProgramError
+from automl_run.errors import InputError, ProgramError, TargetError
 
 
 def add_source(parser: argparse.ArgumentParser, *, legacy: bool) -> None:
@@ -58,7 +58,16 @@ def runnable(checked: Checked) -> Program:
     refused = [replaced(found, severity="error", label="") for found in checked.diagnostics if found.code == "AM199"]
     if checked.program is not None and refused:
         raise ProgramError(refused, render_all(refused, checked.sources))
-    return program_of(checked)
+    return program_of(_without_classes(checked))
+
+
+def placed(checked: Checked, error: TargetError) -> InputError:
+    """`error` with its place, where the program says its target itself."""
+    span = checked.places.get(f"target.{error.argument}") or checked.places.get("target.")
+    if span is None:
+        return error
+    found = Diagnostic("AM405", str(error), span)
+    return ProgramError([found], render_all([found], checked.sources))
 
 
 def accelerated(program: Program) -> Program:
@@ -75,3 +84,11 @@ def program_of(checked: Checked) -> Program:
     if checked.ok and checked.diagnostics:
         print(checked.rendered(), file=sys.stderr)
     return checked.unwrap()
+
+
+def _without_classes(checked: Checked) -> Checked:
+    """Without the notes on unknown classes where the run itself looks for each class before it begins, and says so."""
+    target = checked.program.study.target if checked.program is not None else None
+    if target is None or target.name not in ("Mmar", "Bundle"):
+        return checked
+    return replaced(checked, diagnostics=tuple(found for found in checked.diagnostics if found.code != "AM131"))

@@ -7,7 +7,8 @@ from collections.abc import Sequence
 
 from automl_run.cli.options import Parser, add_run_options, is_legacy
 from automl_run.cli.output import put, put_json
-from automl_run.cli.read import accelerated, add_source, read, runnable
+from automl_run.cli.read import accelerated, add_source, placed, read, runnable
+from automl_run.errors import TargetError
 
 
 def main(argv: Sequence[str]) -> int:
@@ -55,6 +56,9 @@ def main(argv: Sequence[str]) -> int:
         put(f"AutoML config: {args.automlconf or 'config_automl.json'}", log)
     put(f"controller {describe(program.study.controller)}", log)
     with Aside(LiveTable(stream=log, lines=trace in (None, "file"))) as table:
-        result = run_study(program, options, table) if taken_over is None else resume_study(taken_over, options, table, program)
+        try:
+            result = run_study(program, options, table) if taken_over is None else resume_study(taken_over, options, table, program)
+        except TargetError as error:
+            raise placed(checked, error) from error
     put_json(result.summary) if args.json else put(final_table(result.summary, result.folder))
     return result.exit_code

@@ -19,7 +19,7 @@ from typing import Final
 from automl_run.dsl.command_template import places
 from automl_run.dsl.evaluate import Resolved, to_plain
 from automl_run.dsl.ir import Value
-from automl_run.errors import InputError, JobError
+from automl_run.errors import InputError, JobError, TargetError
 
 from .base import Job, Result
 from .command_check import check_shell, check_words
@@ -74,8 +74,8 @@ class CommandTarget:
     def check(self) -> None:
         if not self.base_dir.is_dir():
             raise InputError(f"Command: the folder {self.base_dir} does not exist")
-        if not places(self.cwd) and not self.folder(Filling({}, {})).is_dir():
-            raise InputError(f"Command: the folder {self.folder(Filling({}, {}))} does not exist")
+        if not places(self.cwd):
+            _check_folder(self.folder(Filling({}, {})))
 
     def render(self, config: dict[str, Resolved]) -> dict[str, Value]:
         """InputError when the command names a path that `config` lacks, or a program or script that is not there."""
@@ -85,6 +85,8 @@ class CommandTarget:
         environment = self._environment(filling)
         folder = self.folder(filling)
         known_folder = _LATER not in str(folder)
+        if known_folder:
+            _check_folder(folder)
         if isinstance(self.template, str):
             line = filling.shell(self.template)
             if known_folder:
@@ -170,6 +172,12 @@ class CommandTarget:
         if job.objectives and not conversation.heard and not conversation.told:
             print(f"automl-run: {_SILENT.format(job.objectives[0])}", flush=True)
         return result
+
+
+def _check_folder(folder: Path) -> None:
+    if not folder.is_dir():
+        what = "is no folder" if folder.exists() else "does not exist"
+        raise TargetError(f"Command: the folder {folder} {what}", "cwd")
 
 
 def _arguments(template: str | Sequence[str], filling: Filling) -> list[str]:

@@ -18,7 +18,7 @@ from pathlib import Path
 from automl_run.dsl.diagnostics import did_you_mean
 from automl_run.dsl.evaluate import Resolved, to_plain
 from automl_run.dsl.ir import Value
-from automl_run.errors import InputError
+from automl_run.errors import InputError, TargetError
 
 from . import script
 from .base import Job, Report, Result
@@ -59,7 +59,7 @@ class PythonTarget:
 
     def check(self) -> None:
         if not self.base_dir.is_dir():
-            raise InputError(f"Python: the folder {self.base_dir} does not exist")
+            raise TargetError(f"Python: the folder {self.base_dir} does not exist", "cwd")
         spec = self._find()
         if spec.origin is None or not spec.origin.endswith(".py"):
             return

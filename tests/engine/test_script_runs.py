@@ -96,16 +96,23 @@ def test_a_function_has_its_folder_its_environment_and_the_same_report(tmp_path:
 
 
 @pytest.mark.parametrize(
-    ("target", "words"),
+    ("target", "words", "at"),
     [
-        ('Command("{python} trian.py")', "there is no file"),
-        ('Command("trian {x}")', "there is no program `trian` on the PATH"),
-        ('Command("true", cwd = "src")', "src does not exist"),
-        ('Python("train:main", cwd = "src")', "src does not exist"),
+        ('Command("{python} trian.py")', "there is no file", '"{python} trian.py"'),
+        ('Command("trian {x}")', "there is no program `trian` on the PATH", '"trian {x}"'),
+        ('Command(["trian"])', "there is no program `trian` on the PATH", '["trian"]'),
+        ('Command("true", cwd = "src")', "src does not exist", '"src"'),
+        ('Command("true", cwd = "{x}")', "0.5 does not exist", '"{x}"'),
+        ('Python("train:main", cwd = "src")', "src does not exist", '"src"'),
+        ('Python("train:main")', "there is no module `train`", '"train:main"'),
     ],
 )
-def test_what_cannot_run_is_refused_with_nothing_written(tmp_path: Path, target: str, words: str) -> None:
+def test_what_cannot_run_is_refused_at_its_place_with_nothing_written(tmp_path: Path, target: str, words: str, at: str) -> None:
     summary, said = run(tmp_path, target)
     assert words in said
+    assert said.startswith("error[AM405]: ") or "\nerror[AM405]: " in said
+    column = len(" target = ") + target.index(at) + 1
+    assert f" --> search.automl:3:{column}\n" in said
+    assert f"{'':>{column - 1}}{'^' * len(at)}" in said
     assert summary is None
     assert not (tmp_path / "runs").exists()
