@@ -11,10 +11,10 @@ import shutil
 from pathlib import Path
 from typing import Final
 
-from .agent.folders import CHECKPOINTS, JOB_FILE, LOG_FILE, OLD_LOG_FILE, RESULT_FILE
+from .agent.folders import ABOUT, CHECKPOINTS
 from .core.state import State, merit
 
-_STAYS: Final = frozenset({"config", "configs", "command.txt", JOB_FILE, LOG_FILE, OLD_LOG_FILE, RESULT_FILE})
+_STAYS: Final = ABOUT | {"config", "configs", "command.txt"}
 _ATTEMPT: Final = "attempt_"
 
 

@@ -18,11 +18,11 @@ def main(argv: Sequence[str]) -> int:
     args = parser.parse_args(argv)
 
     from automl_run.cli.admin import folder_of
-    from automl_run.engine.export.folder import refuse_existing
+    from automl_run.engine.export.folder import refuse_place
     from automl_run.engine.export.source import best_trained
 
     if args.predictions is not None:
-        refuse_existing(args.predictions)
+        refuse_place(args.predictions)
     best = best_trained(folder_of(args), args.top)
 
     if len(best.rows) < args.top:

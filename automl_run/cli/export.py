@@ -16,8 +16,8 @@ def main(argv: Sequence[str]) -> int:
     args = parser.parse_args(argv)
 
     from automl_run.engine.export.bundle import export_bundle
-    from automl_run.engine.export.folder import refuse_existing
+    from automl_run.engine.export.folder import refuse_place
 
-    refuse_existing(args.bundle)
+    refuse_place(args.bundle)
     put(export_bundle(folder_of(args), args.bundle, args.job))
     return 0

@@ -41,7 +41,10 @@ def main(argv: list[str]) -> int:
     try:
         prepare_again(args.source.resolve(), new)
     except OSError as error:
-        parser.error(f"{new} exists: nothing is overwritten" if isinstance(error, FileExistsError) else str(error))
+        # Its caller is `commands/train.sh`, which says nothing of these arguments.
+        text = f"{new} exists: nothing is overwritten; name another folder" if isinstance(error, FileExistsError) else error
+        print(f"error: {text}", file=sys.stderr)
+        return 2
     return run_by_hand([str(new)])
 
 

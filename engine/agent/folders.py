@@ -19,6 +19,8 @@ LOG_FILE = "log.txt"
 OLD_LOG_FILE = "log.1.txt"
 RESULT_FILE = "result.json"
 CHECKPOINTS = "checkpoints"
+#: What a job's folder says of the job, beside what it trains.
+ABOUT = frozenset({JOB_FILE, LOG_FILE, OLD_LOG_FILE, RESULT_FILE})
 
 _SAFE_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.+-]{0,199}")
 _TAIL_BYTES = 4096

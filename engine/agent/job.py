@@ -266,11 +266,16 @@ def main(argv: list[str]) -> int:
     spec = read_job_spec(folder)
     if spec is None:
         parser.error(f"{folder} holds no job: there is no readable job.json")
+    # Ctrl-C stops it as SIGTERM does: at its next report, the second one at once.
+    signal.signal(signal.SIGINT, lambda number, frame: os.kill(os.getpid(), signal.SIGTERM))
     ending = run_job(spec, folder, None)
+    if ending.stopped:
+        print("stopped before its end", file=sys.stderr)
+        return 130
     if ending.cause is not None:
         print(f"failed ({ending.cause}): {ending.message}", file=sys.stderr)
         return 1
-    print(f"done: {ending.values or 'the best reported values count'}")
+    print("done" + "".join(f"\n  {name} = {value}" for name, value in ending.values.items()))
     return 0
 
 

@@ -120,7 +120,7 @@ class ChannelReport:
         if not self._heard:
             return
         if self._channel is None:
-            print(f"report: {message}", flush=True)
+            self._show(message)
             return
         self._channel.send(message)
         # A report waits until the agent has room for it: nothing is dropped, and the agent never holds the job up for long.
@@ -129,6 +129,16 @@ class ChannelReport:
             poll.register(self._channel.fileno(), select.POLLOUT)
             poll.poll()
             self._channel.flush()
+
+    @staticmethod
+    def _show(message: Metric | Progress | Pong) -> None:
+        match message:
+            case Metric(step=step, values=values):
+                print(f"step {step}: {', '.join(f'{name} = {value}' for name, value in values.items())}", flush=True)
+            case Progress(text=text):
+                print(text, flush=True)
+            case Pong():
+                pass
 
     def _receive(self) -> None:
         if self._channel is not None and not self._channel.eof:

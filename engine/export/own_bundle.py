@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from automl_run.dsl.ir import Value
-from automl_run.engine.agent.folders import CHECKPOINTS, JOB_FILE, LOG_FILE, OLD_LOG_FILE, RESULT_FILE
+from automl_run.engine.agent.folders import ABOUT, CHECKPOINTS
 from automl_run.engine.files import BEST_INFO
 from automl_run.engine.targets.bundle.layout import COMMAND
 from automl_run.errors import InputError
@@ -27,21 +27,7 @@ from .text import LICENSE, readme
 from .validation import validation
 
 #: What a job, and `best/`, have beside the bundle.
-_ASIDE: Final = frozenset(
-    {
-        CHECKPOINTS,
-        JOB_FILE,
-        LOG_FILE,
-        OLD_LOG_FILE,
-        RESULT_FILE,
-        "config",
-        "commands",
-        COMMAND,
-        BEST_INFO,
-        "eval",
-        "AUTOML.md",
-    }
-)
+_ASIDE: Final = ABOUT | {CHECKPOINTS, "config", "commands", COMMAND, BEST_INFO, "eval", "AUTOML.md"}
 _TRAIN: Final = "train.json"
 
 

@@ -86,7 +86,7 @@ def test_what_cannot_be_averaged_is_refused(run: Path, tmp_path: Path, capsys: p
     )
     assert main([str(tmp_path / "s.automl"), "--run-id", "p"]) == 0
     assert main(["ensemble", str(tmp_path / "runs" / "p")]) == 2
-    assert "has a score and a model" in capsys.readouterr().err
+    assert "trains what its own code says" in capsys.readouterr().err
 
 
 def test_a_bundle(tmp_path: Path) -> None:

@@ -102,6 +102,9 @@ def test_nothing_is_overwritten_and_nothing_half_written(run: Path, tmp_path: Pa
     there.mkdir()
     assert main(["export", str(run), "--bundle", str(there)]) == 2
     assert "there exists: nothing is overwritten" in capsys.readouterr().err
+    for inside in (run, run / "bundle", run / "W1_1_J1" / "models" / "bundle"):
+        assert main(["export", str(run), "--bundle", str(inside)]) == 2
+        assert "lies in the folder of the run a, which removes what is there" in capsys.readouterr().err
     assert main(["export", str(run), "--bundle", str(tmp_path / "b"), "--job", "W1_1_J9"]) == 2
     assert "no job `W1_1_J9` in" in capsys.readouterr().err
     copy = tmp_path / "copy"

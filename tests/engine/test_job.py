@@ -74,6 +74,14 @@ def test_a_report_is_sent_and_hears_a_stop(tmp_path: Path) -> None:
     channel.close()
 
 
+def test_by_hand_a_report_is_a_line_for_people(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    report = ChannelReport(None, "W1_1_J1", 1, tmp_path)
+    report(3, dice=0.25, loss=1)
+    report.progress("epoch 3/30", 0.1)
+    report(4)
+    assert capsys.readouterr().out == "step 3: dice = 0.25, loss = 1.0\nepoch 3/30\n"
+
+
 @pytest.mark.parametrize(
     ("step", "metrics", "message"),
     [

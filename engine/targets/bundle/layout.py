@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -13,8 +13,8 @@ CONFIGS: Final = "configs"
 MODELS: Final = "models"
 METADATA: Final = "metadata.json"
 LOGGING: Final = "logging.conf"
-#: The best weights, under the name that the bundle specification gives them: the network's state dict and nothing else.
-WEIGHTS: Final = "model.pt"
+#: What lies beside a configuration and a run is told of -> the option of `monai.bundle run` for it.
+SIDE_FILES: Final[Mapping[str, str]] = {METADATA: "meta_file", LOGGING: "logging_file"}
 #: Top-level ids of a bundle that splits its data itself: which part is validated on, from 0, and how many there are.
 FOLD: Final = "fold"
 FOLDS: Final = "folds"
@@ -71,14 +71,17 @@ def short(target: Value) -> str:
     return target.rpartition(".")[2] if isinstance(target, str) else ""
 
 
-def command(config_name: str, ids: Ids, names: Mapping[str, bool]) -> str:
-    """The command line that runs a bundle from its own root. `names`: whether METADATA and LOGGING are there."""
+def side_files(folder: Path) -> list[str]:
+    """Those of the SIDE_FILES that `folder` has."""
+    return [name for name in SIDE_FILES if (folder / name).is_file()]
+
+
+def command(config_name: str, ids: Ids, there: Collection[str]) -> str:
+    """The command line that runs a bundle from its own root. `there`: the SIDE_FILES that it has."""
     words = ["python -m monai.bundle run"]
     words += [f"--{option} {value}" for option, value, usual in _options(ids) if value != usual]
     words.append(f"--config_file {CONFIGS}/{config_name}")
-    for option, name in (("meta_file", METADATA), ("logging_file", LOGGING)):
-        if names.get(name):
-            words.append(f"--{option} {CONFIGS}/{name}")
+    words += [f"--{option} {CONFIGS}/{name}" for name, option in SIDE_FILES.items() if name in there]
     return " ".join(words)
 
 

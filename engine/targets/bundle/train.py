@@ -26,7 +26,7 @@ from automl_run.engine.targets.base import Job, Result
 from . import folder, host, outputs
 from .engines import met
 from .failure import telling
-from .layout import COMMAND, CONFIGS, LOGGING, METADATA, Ids, command, config_folder
+from .layout import COMMAND, CONFIGS, LOGGING, METADATA, Ids, command, config_folder, side_files
 from .watch import Watch
 
 _log = logging.getLogger("automl_run.bundle")
@@ -39,7 +39,7 @@ _ALONE = {"RANK": "0", "LOCAL_RANK": "0", "WORLD_SIZE": "1", "MASTER_ADDR": "127
 
 
 def train(job: Job, root: Path, ids: Ids) -> Result:
-    """The best reported values count, and what is measured of the network. JobError where nothing was reported that counts."""
+    """What the validation gave whose weights are kept, and what is measured of the network. JobError where nothing counts."""
     logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stdout)
     has_gpu = torch.cuda.is_available()
     if not has_gpu:
@@ -47,11 +47,12 @@ def train(job: Job, root: Path, ids: Ids) -> Result:
     for name, value in _ALONE.items():
         os.environ.setdefault(name, value)
     file = prepare(job, root, ids, has_gpu) if job.rank == 0 else _wait(job)
+    there = {name: str(file.parent / name) for name in side_files(file.parent)}
     enter(job)
     workflow = ConfigWorkflow(
         config_file=str(file),
-        meta_file=str(file.parent / METADATA) if (file.parent / METADATA).is_file() else None,
-        logging_file=str(file.parent / LOGGING) if (file.parent / LOGGING).is_file() else False,
+        meta_file=there.get(METADATA),
+        logging_file=there.get(LOGGING, False),
         init_id=ids.initialize,
         run_id=ids.run,
         final_id=ids.finalize,
@@ -81,8 +82,7 @@ def prepare(job: Job, root: Path, ids: Ids, has_gpu: bool) -> Path:
         _gather(job.dir, configs)
     configs.mkdir(exist_ok=True)
     _write(configs / CONFIG, config)
-    there = {name: (configs / name).is_file() for name in (METADATA, LOGGING)}
-    write_whole(job.dir / COMMAND, (command(CONFIG, ids, there) + "\n").encode())
+    write_whole(job.dir / COMMAND, (command(CONFIG, ids, side_files(configs)) + "\n").encode())
     return configs / CONFIG
 
 
@@ -102,11 +102,10 @@ def _wait(job: Job) -> Path:
 
 
 def _gather(job_dir: Path, configs: Path) -> None:
-    """A bundle without `configs/` has these two beside its configuration."""
+    """A bundle without `configs/` has its side files beside its configuration."""
     configs.mkdir(exist_ok=True)
-    for name in (METADATA, LOGGING):
-        if (job_dir / name).is_file():
-            (job_dir / name).rename(configs / name)
+    for name in side_files(job_dir):
+        (job_dir / name).rename(configs / name)
 
 
 def _write(file: Path, config: dict[str, Value]) -> None:

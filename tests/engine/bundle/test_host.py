@@ -107,8 +107,8 @@ def test_a_job_is_a_bundle_of_its_own(tmp_path: Path) -> None:
 
 
 def test_the_command_names_what_is_there() -> None:
-    assert command("train.json", Ids(), {}) == "python -m monai.bundle run --config_file configs/train.json"
-    shown = command("train.json", Ids("training", "start", "finalize"), {"metadata.json": True, "logging.conf": False})
+    assert command("train.json", Ids(), []) == "python -m monai.bundle run --config_file configs/train.json"
+    shown = command("train.json", Ids("training", "start", "finalize"), ["metadata.json"])
     assert shown == (
         "python -m monai.bundle run --run_id training --init_id start "
         "--config_file configs/train.json --meta_file configs/metadata.json"

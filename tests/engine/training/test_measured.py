@@ -19,6 +19,6 @@ def test_the_memory_of_a_command_is_that_of_its_processes(tmp_path: Path) -> Non
     command = [sys.executable, "-m", "automl_run.engine.agent.job", str(prepare(tmp_path, spec, {}))]
     done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=120)
     assert done.returncode == 0, done.stdout + done.stderr
-    found = re.search(r"'peak_memory': ([0-9.]+)", done.stdout)
+    found = re.search(r"  peak_memory = ([0-9.]+)", done.stdout)
     assert found is not None
     assert size < float(found[1]) < 2 * size
