@@ -36,6 +36,7 @@ proof: venv
 soak: venv
 	AUTOML_MUTATIONS=10000 $(BIN)/python -m pytest tests/dsl/test_damage.py
 	AUTOML_PROOF=soak HYPOTHESIS_PROFILE=soak AUTOML_PROOF_RECORD=$(CURDIR)/proof.jsonl $(BIN)/python -m pytest -n $(SOAK_JOBS) --dist worksteal --timeout=36000 tests/engine/proof
+	for i in 1 2 3 4 5 6 7 8 9 10; do $(BIN)/python -m pytest -q -n $(SOAK_JOBS) tests/engine/test_warm.py || exit 1; done
 
 wheel: venv
 	rm -rf dist

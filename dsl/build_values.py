@@ -16,8 +16,8 @@ from automl_run.errors import InputError, ProgramError
 
 from . import ast
 from .diagnostics import did_you_mean
-from .evaluate import FUNCTIONS
 from .literals import UNITS, LiteralError, read_quantity
+from .operations import FUNCTIONS
 from .parser import parse_expr, parse_path
 from .source import NOWHERE, Source
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import Final
 
 from .elaborate.merge import ATTRIBUTES
-from .evaluate import Resolved, ResolvedComponent
 from .ir import Value
+from .resolved import Resolved, ResolvedComponent
 
 _WORDS: Final = {name: word for word, name in ATTRIBUTES.items()}
 

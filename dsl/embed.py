@@ -13,6 +13,7 @@ from automl_run.errors import InputError
 
 from . import evaluate, ir, prior
 from .ir import ParamId, Point, Program, Value
+from .resolved import to_plain
 
 if TYPE_CHECKING:
     import optuna
@@ -33,7 +34,7 @@ def resolve(program: Program, sample: Point | None) -> dict[str, Value]:
         config = evaluate.resolve(program, sample)
     except evaluate.Undefined as undefined:
         raise InputError(f"the baseline has no value: {undefined}") from None
-    return {key: evaluate.to_plain(value) for key, value in config.items()}
+    return {key: to_plain(value) for key, value in config.items()}
 
 
 def labelled(program: Program, sample: Point) -> dict[ParamId, int | float | str]:

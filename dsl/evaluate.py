@@ -7,18 +7,16 @@ Everything here is total: an expression that cannot be computed (division by zer
 from __future__ import annotations
 
 import contextlib
-import math
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from typing import assert_never
 
 from . import ir
 from .ir import Point, Program, Value
+from .operations import FUNCTIONS, MAX_LIST, binary, index_of, number, same, truth
+from .resolved import Resolved, ResolvedComponent
 
-_MAX_LIST = 100_000
 MAX_WORK = 250_000
 TOO_MUCH_WORK = f"more than {MAX_WORK} steps to count through"
-_MAX_INT_BITS = 64
 
 
 class Undefined(Exception):
@@ -27,19 +25,6 @@ class Undefined(Exception):
     def __init__(self, reason: str, inactive: bool = False) -> None:
         super().__init__(reason)
         self.inactive = inactive
-
-
-@dataclass(frozen=True, slots=True)
-class ResolvedComponent:
-    """A component of a concrete configuration. `args` and `attrs` hold values, lists, dicts and further components."""
-
-    cls: str
-    args: dict[str, Resolved]
-    attrs: dict[str, Resolved]
-    instance: str | None = None
-
-
-Resolved = None | bool | int | float | str | list["Resolved"] | dict[str, "Resolved"] | ResolvedComponent
 
 
 class Assignment:
@@ -91,18 +76,9 @@ class Assignment:
         self.values[param.id] = param.baseline
         if isinstance(param.domain, ir.Choice):
             for index, alternative in enumerate(param.domain.alts):
-                if _same(alternative.values, param.baseline):
+                if same(alternative.values, param.baseline):
                     self.alternatives[param.id] = index
                     break
-
-
-def _same(a: Value | tuple[Value, ...], b: Value | tuple[Value, ...]) -> bool:
-    """Equal as data: 1 and 1.0 are, 1 and true are not."""
-    if isinstance(a, (list, tuple)) and isinstance(b, (list, tuple)):
-        return len(a) == len(b) and all(_same(x, y) for x, y in zip(a, b, strict=True))
-    if isinstance(a, dict) and isinstance(b, dict):
-        return a.keys() == b.keys() and all(_same(a[key], b[key]) for key in a)
-    return isinstance(a, bool) == isinstance(b, bool) and a == b
 
 
 # -- questions about a program ------------------------------------------------------------------------------------------
@@ -328,7 +304,7 @@ def evaluate(expr: ir.Expr, here: Assignment, local: Mapping[str, Value] | None 
     try:
         value = _evaluate(expr, here, local or {}, _Work())
         if isinstance(value, (list, dict)) and _is_large(value):
-            raise ValueError(f"a list of more than {_MAX_LIST} values, those of lists inside it counted")
+            raise ValueError(f"a list of more than {MAX_LIST} values, those of lists inside it counted")
         return value
     except (ArithmeticError, TypeError, ValueError, LookupError) as error:
         raise Undefined(str(error) or type(error).__name__) from error
@@ -344,7 +320,7 @@ def _is_large(value: list[Value] | dict[str, Value]) -> bool:
         inside = pending.pop()
         items = list(inside.values()) if isinstance(inside, dict) else inside if isinstance(inside, list) else []
         count += len(items)
-        if count > _MAX_LIST:
+        if count > MAX_LIST:
             return True
         pending += [item for item in items if isinstance(item, (list, dict))]
     return False
@@ -371,17 +347,17 @@ def _evaluate(expr: ir.Expr, here: Assignment, local: Mapping[str, Value], work:
         case ir.IsAlt(param, alts):
             return here.alternatives.get(param, -1) in alts
         case ir.Unary("not", operand):
-            return not _truth(_evaluate(operand, here, local, work))
+            return not truth(_evaluate(operand, here, local, work))
         case ir.Unary(_, operand):
-            return -_number(_evaluate(operand, here, local, work))
+            return -number(_evaluate(operand, here, local, work))
         case ir.Binary("and", left, right):
-            return _truth(_evaluate(left, here, local, work)) and _truth(_evaluate(right, here, local, work))
+            return truth(_evaluate(left, here, local, work)) and truth(_evaluate(right, here, local, work))
         case ir.Binary("or", left, right):
-            return _truth(_evaluate(left, here, local, work)) or _truth(_evaluate(right, here, local, work))
+            return truth(_evaluate(left, here, local, work)) or truth(_evaluate(right, here, local, work))
         case ir.Binary(op, left, right):
-            return _binary(op, _evaluate(left, here, local, work), _evaluate(right, here, local, work))
+            return binary(op, _evaluate(left, here, local, work), _evaluate(right, here, local, work))
         case ir.IfElse(condition, then, otherwise):
-            return _evaluate(then if _truth(_evaluate(condition, here, local, work)) else otherwise, here, local, work)
+            return _evaluate(then if truth(_evaluate(condition, here, local, work)) else otherwise, here, local, work)
         case ir.ListOf(items):
             return [_evaluate(item, here, local, work) for item in items]
         case ir.MapOf(entries):
@@ -390,8 +366,8 @@ def _evaluate(expr: ir.Expr, here: Assignment, local: Mapping[str, Value], work:
             first, last = _evaluate(lo, here, local, work), _evaluate(hi, here, local, work)
             if type(first) is not int or type(last) is not int:
                 raise TypeError("a range to count over needs two integers")
-            if last - first >= _MAX_LIST:
-                raise ValueError(f"a range of more than {_MAX_LIST} integers")
+            if last - first >= MAX_LIST:
+                raise ValueError(f"a range of more than {MAX_LIST} integers")
             work.spend(max(0, last - first + 1))
             return list(range(first, last + 1))
         case ir.Local(name):
@@ -405,10 +381,10 @@ def _evaluate(expr: ir.Expr, here: Assignment, local: Mapping[str, Value], work:
             return [
                 _evaluate(body, here, scope, work)
                 for scope in scopes
-                if condition is None or _truth(_evaluate(condition, here, scope, work))
+                if condition is None or truth(_evaluate(condition, here, scope, work))
             ]
         case ir.IndexOf(base, index):
-            return _index(_evaluate(base, here, local, work), _evaluate(index, here, local, work))
+            return index_of(_evaluate(base, here, local, work), _evaluate(index, here, local, work))
         case ir.Metric(name):
             if name not in here.metrics:
                 raise LookupError(f"`{name}` was not reported")
@@ -419,161 +395,3 @@ def _evaluate(expr: ir.Expr, here: Assignment, local: Mapping[str, Value], work:
             return FUNCTIONS[function](*[_evaluate(arg, here, local, work) for arg in args])
         case _:
             assert_never(expr)
-
-
-def _shown(value: Value) -> str:
-    return {True: "true", False: "false", None: "null"}[value] if value is None or isinstance(value, bool) else repr(value)
-
-
-def _truth(value: Value) -> bool:
-    if not isinstance(value, bool):
-        raise TypeError(f"a condition is true or false, not {_shown(value)}")
-    return value
-
-
-def _number(value: Value) -> int | float:
-    if isinstance(value, bool) or not isinstance(value, (int, float)):
-        raise TypeError(f"a number is needed, not {_shown(value)}")
-    return value
-
-
-def _bounded(value: int | float) -> int | float:
-    if isinstance(value, int) and value.bit_length() > _MAX_INT_BITS:
-        raise OverflowError("an integer of more than 64 bits")
-    if isinstance(value, float) and not math.isfinite(value):
-        raise OverflowError("a number that is not finite")
-    return value
-
-
-def _power(a: int | float, b: int | float) -> int | float:
-    if isinstance(a, int) and isinstance(b, int) and b >= 0:
-        if abs(a) > 1 and b * abs(a).bit_length() > 2 * _MAX_INT_BITS:
-            raise OverflowError("an integer of more than 64 bits")
-        return int(a**b)
-    return math.pow(a, b)
-
-
-_ARITHMETIC: Mapping[str, Callable[[int | float, int | float], int | float]] = {
-    "-": lambda a, b: a - b,
-    "*": lambda a, b: a * b,
-    "/": lambda a, b: a / b,
-    "//": lambda a, b: a // b,
-    "%": lambda a, b: a % b,
-    "**": _power,
-}
-_ORDER: Mapping[str, Callable[[int | float | str, int | float | str], bool]] = {
-    "<": lambda a, b: a < b,  # type: ignore[operator]
-    "<=": lambda a, b: a <= b,  # type: ignore[operator]
-    ">": lambda a, b: a > b,  # type: ignore[operator]
-    ">=": lambda a, b: a >= b,  # type: ignore[operator]
-}
-
-
-def _binary(op: str, left: Value, right: Value) -> Value:
-    if op == "==":
-        return _same(left, right)
-    if op == "!=":
-        return not _same(left, right)
-    if op in ("in", "not in"):
-        if isinstance(left, str) and isinstance(right, str):
-            found = left in right
-        elif isinstance(right, (list, dict)):
-            found = any(_same(left, item) for item in right)
-        else:
-            raise TypeError("`in` needs a list, a dict or two strings")
-        return found == (op == "in")
-    if op in _ORDER:
-        if isinstance(left, str) and isinstance(right, str):
-            return _ORDER[op](left, right)
-        return _ORDER[op](_number(left), _number(right))
-    if op == "+" and isinstance(left, list) and isinstance(right, list):
-        return left + right
-    if op == "+" and isinstance(left, str) and isinstance(right, str):
-        return left + right
-    if op == "*" and isinstance(left, list) and type(right) is int:
-        if len(left) * right > _MAX_LIST:
-            raise ValueError("the list would be too long")
-        return left * right
-    if op == "+":
-        return _bounded(_number(left) + _number(right))
-    return _bounded(_ARITHMETIC[op](_number(left), _number(right)))
-
-
-def _index(base: Value, index: Value) -> Value:
-    if isinstance(base, list) and type(index) is int:
-        return base[index]
-    if isinstance(base, dict) and isinstance(index, str):
-        return base[index]
-    raise TypeError("an index is an integer into a list, or a key into a dict")
-
-
-def _numbers(args: tuple[Value, ...]) -> list[int | float]:
-    return [_number(item) for item in _items(args)]
-
-
-def _items(args: tuple[Value, ...]) -> list[Value]:
-    return args[0] if len(args) == 1 and isinstance(args[0], list) else list(args)
-
-
-def _counted(value: Value) -> int | float:
-    """A number; for `int` and `sum` a truth value is one, too: true counts 1."""
-    return int(value) if isinstance(value, bool) else _number(value)
-
-
-def _length(value: Value) -> int:
-    if not isinstance(value, (list, str, dict)):
-        raise TypeError("`len` needs a list, a string or a dict")
-    return len(value)
-
-
-#: The built-in functions of expressions, by name.
-FUNCTIONS: Mapping[str, Callable[..., Value]] = {
-    "abs": lambda x: abs(_number(x)),
-    "min": lambda *args: min(_numbers(args)),
-    "max": lambda *args: max(_numbers(args)),
-    "sum": lambda *args: _bounded(sum(_counted(item) for item in _items(args))),
-    "len": _length,
-    "floor": lambda x: math.floor(_number(x)),
-    "ceil": lambda x: math.ceil(_number(x)),
-    "round": lambda x: round(_number(x)),
-    "sqrt": lambda x: math.sqrt(_number(x)),
-    "log2": lambda x: math.log2(_number(x)),
-    "int": lambda x: int(_counted(x)),
-    "float": lambda x: float(_number(x)),
-}
-
-
-# -- plain data ---------------------------------------------------------------------------------------------------------------
-
-
-def to_plain(value: Resolved) -> Value:
-    """`value` as plain data: a component is {"_target_": class, its attributes with `@`, its arguments}."""
-    match value:
-        case ResolvedComponent(cls, args, attrs):
-            out: dict[str, Value] = {"_target_": cls}
-            out.update({f"@{key}": to_plain(item) for key, item in attrs.items()})
-            out.update({key: to_plain(item) for key, item in args.items()})
-            return out
-        case list():
-            return [to_plain(item) for item in value]
-        case dict():
-            return {key: to_plain(item) for key, item in value.items()}
-        case _:
-            return value
-
-
-def to_clara(value: Resolved) -> Value:
-    """`value` as Clara's JSON has it: a component is {"name" or "path": class, "args": {...}, its attributes}."""
-    match value:
-        case ResolvedComponent(cls, args, attrs, instance):
-            name = f"{cls}#{instance}" if instance else cls
-            out: dict[str, Value] = {"path" if "." in cls else "name": name}
-            out.update({key: to_clara(item) for key, item in attrs.items()})
-            out["args"] = {key: to_clara(item) for key, item in args.items()}
-            return out
-        case list():
-            return [to_clara(item) for item in value]
-        case dict():
-            return {key: to_clara(item) for key, item in value.items()}
-        case _:
-            return value

@@ -23,8 +23,8 @@ from automl_run.errors import InputError
 
 from .ast import Bind, DictExpr, Lit, Module, NameStep, Section
 from .diagnostics import Diagnostic, did_you_mean, nearest
-from .evaluate import Resolved, ResolvedComponent
 from .ir import Value
+from .resolved import Resolved, ResolvedComponent
 from .source import Span
 
 #: Environment variables that a config may name.

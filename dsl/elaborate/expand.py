@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 
 from .. import ast
 from ..diagnostics import Secondary, did_you_mean
-from ..evaluate import FUNCTIONS
+from ..operations import FUNCTIONS
 from ..source import Span
 from .comprehensions import Lists, Wanted, both, outside, written_out
 from .places import Places

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Literal
 
 from .. import ast, ir
 from ..diagnostics import did_you_mean, nearest
-from ..evaluate import FUNCTIONS, Undefined
+from ..evaluate import Undefined
+from ..operations import FUNCTIONS
 from ..source import Span
 from .expand import is_component
 from .logic import Known, beyond, conjunction, conjuncts, fold, follows, is_false, is_true, negation

@@ -10,7 +10,8 @@ from dataclasses import dataclass, field
 
 from .. import ast, ir
 from ..diagnostics import did_you_mean
-from ..evaluate import FUNCTIONS, Undefined
+from ..evaluate import Undefined
+from ..operations import FUNCTIONS
 from ..source import Span
 from .dimensions import Dimensions
 from .expressions import Expressions, Reading, base_value

@@ -14,9 +14,9 @@ from .. import ast, signatures
 from ..elaborate import metrics
 from ..elaborate.places import section_key
 from ..elaborate.tree import Fault, Scope, Section, Slot
-from ..evaluate import FUNCTIONS
 from ..expected import SHOWN
 from ..ir import MapNode
+from ..operations import FUNCTIONS
 from ..parser import parse_path
 from ..source import NOWHERE, Source
 from . import study_table

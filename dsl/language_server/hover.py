@@ -6,7 +6,7 @@ from pathlib import Path
 
 from .. import ast, ir, signatures
 from ..elaborate.tree import Comp, Slot
-from ..evaluate import FUNCTIONS
+from ..operations import FUNCTIONS
 from ..source import Span
 from . import study_table
 from .analysis import Analysis, components, sites

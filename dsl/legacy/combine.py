@@ -15,8 +15,9 @@ from msgspec.structs import replace
 from .. import ir
 from ..elaborate.domains import shown
 from ..elaborate.logic import reads
-from ..evaluate import Resolved, ResolvedComponent, infeasible_because, next_unassigned, resolve
+from ..evaluate import infeasible_because, next_unassigned, resolve
 from ..ir import Value
+from ..resolved import Resolved, ResolvedComponent
 from ..to_automl_places import Place, argument, attribute, child, group_id, items, labels
 from .lower_values import is_exact, range_text, values_of
 from .writer import Loss

@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol, runtime_checkable
 
-from automl_run.dsl.evaluate import Resolved
 from automl_run.dsl.ir import Objective, Value
+from automl_run.dsl.resolved import Resolved
 from automl_run.engine.folds import Fold
 
 

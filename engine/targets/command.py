@@ -17,8 +17,8 @@ from pathlib import Path
 from typing import Final
 
 from automl_run.dsl.command_template import places
-from automl_run.dsl.evaluate import Resolved, to_plain
 from automl_run.dsl.ir import Value
+from automl_run.dsl.resolved import Resolved, to_plain
 from automl_run.errors import InputError, JobError, TargetError
 
 from .base import Job, Result

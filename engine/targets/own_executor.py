@@ -13,8 +13,8 @@ from typing import Any, Final
 
 import msgspec
 
-from automl_run.dsl.evaluate import Resolved
 from automl_run.dsl.ir import Point, Program, Spec, Value
+from automl_run.dsl.resolved import Resolved
 from automl_run.engine.agent.report import ChannelReport
 from automl_run.engine.user_code.loading import check, code_folders, extend_path, make, own, said, shown
 from automl_run.engine.user_code.locators import Locators

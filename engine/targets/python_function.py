@@ -16,8 +16,8 @@ from importlib.machinery import ModuleSpec, PathFinder
 from pathlib import Path
 
 from automl_run.dsl.diagnostics import did_you_mean
-from automl_run.dsl.evaluate import Resolved, to_plain
 from automl_run.dsl.ir import Value
+from automl_run.dsl.resolved import Resolved, to_plain
 from automl_run.errors import InputError, TargetError
 
 from . import script

@@ -12,13 +12,14 @@ from automl_run.dsl import ir
 from automl_run.dsl.build import Program as Built
 from automl_run.dsl.build import between, expr
 from automl_run.dsl.columns import Columns
-from automl_run.dsl.evaluate import active_ids, is_active, resolve, to_plain
+from automl_run.dsl.evaluate import active_ids, is_active, resolve
 from automl_run.dsl.format import format_text
 from automl_run.dsl.ir import Program, Value
 from automl_run.dsl.legacy.convert import Unsayable
 from automl_run.dsl.load import Checked, check, check_text, parse
 from automl_run.dsl.plan import plan
 from automl_run.dsl.provenance import provenance
+from automl_run.dsl.resolved import to_plain
 from automl_run.dsl.validate import problems
 
 SEARCHED = "let n ~ 1..3\nt = [Conv(k ~ 1..3) for i in 0..n - 1]"

@@ -10,9 +10,10 @@ from typing import Any
 import pytest
 import torch
 
-from automl_run.dsl.evaluate import resolve, to_plain
+from automl_run.dsl.evaluate import resolve
 from automl_run.dsl.ir import Choice, Program
 from automl_run.dsl.load import check
+from automl_run.dsl.resolved import to_plain
 from automl_run.dsl.sampling import sample
 from automl_run.engine.targets.mmar import MmarTarget
 from automl_run.engine.targets.mmar.build import Build

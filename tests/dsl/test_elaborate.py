@@ -5,9 +5,10 @@ from __future__ import annotations
 import pytest
 
 from automl_run.dsl import ir
-from automl_run.dsl.evaluate import infeasible_because, resolve, target_values, to_plain
+from automl_run.dsl.evaluate import infeasible_because, resolve, target_values
 from automl_run.dsl.ir import Program, Value
 from automl_run.dsl.load import parse
+from automl_run.dsl.resolved import to_plain
 from automl_run.dsl.validate import problems
 
 

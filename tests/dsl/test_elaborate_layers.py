@@ -7,9 +7,10 @@ from pathlib import Path
 import pytest
 
 from automl_run.dsl import ir
-from automl_run.dsl.evaluate import resolve, to_plain
+from automl_run.dsl.evaluate import resolve
 from automl_run.dsl.ir import Program, Value
 from automl_run.dsl.load import Checked, check
+from automl_run.dsl.resolved import to_plain
 
 BASE = """automl 1
 lr = 0.01 ~ 0.001..0.1

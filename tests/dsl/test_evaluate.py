@@ -14,10 +14,9 @@ from automl_run.dsl.evaluate import (
     next_unassigned,
     resolve,
     target_values,
-    to_clara,
-    to_plain,
 )
 from automl_run.dsl.load import parse
+from automl_run.dsl.resolved import to_clara, to_plain
 
 NETS = parse("m ~ A(k ~ 1..3) | B(w ~ 8 | 16, d ~ 0.0 | 0.1..0.5)\nlr ~ log 1e-4..1e-2")
 

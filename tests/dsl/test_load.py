@@ -9,8 +9,9 @@ from typing import Any
 import pytest
 
 from automl_run.dsl import ir
-from automl_run.dsl.evaluate import resolve, to_clara
+from automl_run.dsl.evaluate import resolve
 from automl_run.dsl.load import check, load, load_mmar
+from automl_run.dsl.resolved import to_clara
 from automl_run.errors import InputError, ProgramError
 
 TRAIN: dict[str, object] = {

@@ -7,8 +7,8 @@ import json
 import pytest
 
 from automl_run.dsl.ast import Module
-from automl_run.dsl.evaluate import Resolved, ResolvedComponent
 from automl_run.dsl.legacy import read_automl, read_training
+from automl_run.dsl.resolved import Resolved, ResolvedComponent
 from automl_run.dsl.source import Source
 from automl_run.dsl.variables import (
     VariableError,

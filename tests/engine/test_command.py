@@ -18,8 +18,8 @@ import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from automl_run.dsl.evaluate import Resolved
 from automl_run.dsl.ir import Value
+from automl_run.dsl.resolved import Resolved
 from automl_run.engine.folds import Fold
 from automl_run.engine.targets.base import Job
 from automl_run.engine.targets.command import CommandTarget

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from automl_run.dsl.clara_python import expression, reference, with_names
-from automl_run.dsl.evaluate import ResolvedComponent
+from automl_run.dsl.resolved import ResolvedComponent
 from automl_run.engine.targets.mmar import MmarTarget, data_list
 from automl_run.engine.targets.mmar.names import modernise
 from automl_run.engine.targets.mmar.syntax import component, components, flag, is_enabled

@@ -13,8 +13,8 @@ from types import ModuleType
 
 import pytest
 
-from automl_run.dsl.evaluate import ResolvedComponent
 from automl_run.dsl.ir import Spec, Value
+from automl_run.dsl.resolved import ResolvedComponent
 from automl_run.engine.targets.base import Job
 from automl_run.engine.targets.command import CommandTarget
 from automl_run.engine.targets.command_line import Filling

@@ -8,8 +8,8 @@ from pathlib import Path
 from automl_run.dsl.bundle_target import ids_of
 from automl_run.dsl.bundle_writer import to_monai
 from automl_run.dsl.diagnostics import did_you_mean
-from automl_run.dsl.evaluate import Resolved
 from automl_run.dsl.ir import Value
+from automl_run.dsl.resolved import Resolved
 from automl_run.engine.targets.base import Job, Result
 from automl_run.errors import InputError
 

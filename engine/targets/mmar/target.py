@@ -7,8 +7,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import cast
 
-from automl_run.dsl.evaluate import Resolved, ResolvedComponent, to_clara
 from automl_run.dsl.ir import Value
+from automl_run.dsl.resolved import Resolved, ResolvedComponent, to_clara
 from automl_run.dsl.variables import substitute_config
 from automl_run.engine.targets.base import Job, Result
 from automl_run.errors import InputError
