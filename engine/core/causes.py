@@ -52,3 +52,9 @@ EXPLANATION: Final[dict[str, str]] = {
     "lost": "its process or its agent was lost",
     "internal": "automl-run itself made a mistake",
 }
+
+#: For code that gave no value at all: how it would, by the name of its target.
+HOW_TO_REPORT: Final[dict[str, str]] = {
+    "Command": "a script calls `automl_run.report(step, {0}=...)` or prints `automl: step=1 {0}=0.5`",
+    "Python": "a function calls `report(step, {0}=...)` or returns the value",
+}

@@ -260,18 +260,24 @@ class _Decision:
         if message.stopped:
             self._end(job, message.seq, "stopped", None if wrong else scores, values, job.stop, wrong, message.seconds)
         elif missing:
-            reported = ", ".join(f"`{name}`" for name in sorted(values)) or "nothing"
-            text = f"{job.name} never reported `{missing[0]}`; it reported {reported}"
+            text = f"never reported `{missing[0]}`; it reported {self._reported(values, missing[0])}"
             first = not self.state.objectives_seen
-            self._end(job, message.seq, "failed", None, values, "user_error", text, message.seconds, 0)
+            self._end(job, message.seq, "failed", None, values, "user_error", f"it {text}", message.seconds, 0)
             if first:
-                self.stop_study("failed", text)
+                self.stop_study("failed", f"{job.name} {text}")
         elif scores is None:
             self._end(job, message.seq, "failed", None, values, "user_error", wrong, message.seconds, 0)
         elif wrong:
             self._end(job, message.seq, "infeasible", None, values, "infeasible", wrong, message.seconds)
         else:
             self._end(job, message.seq, "done", scores, values, None, "", message.seconds)
+
+    def _reported(self, values: Mapping[str, float], missing: str) -> str:
+        """The names of `values`; instead of none, how `missing` can be reported."""
+        target = None if self.state.program is None else self.state.program.study.target
+        how = causes.HOW_TO_REPORT.get("" if target is None else target.name)
+        nothing = f"nothing: {how.format(missing)}" if how else "nothing"
+        return ", ".join(f"`{name}`" for name in sorted(values)) or nothing
 
     def _judge(self, job: Job, values: Mapping[str, float]) -> tuple[tuple[float, ...] | None, str]:
         """The scores of `values`, and what makes them unacceptable; no scores where an expression has no value."""

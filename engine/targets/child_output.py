@@ -7,7 +7,8 @@ import sys
 from typing import Final
 
 _CHUNK: Final = 64 * 1024
-_TAIL_BYTES: Final = 8192
+#: Two processes of a framework whose tracebacks have a hundred frames.
+_TAIL_BYTES: Final = 32 * 1024
 
 
 class ChildOutput:

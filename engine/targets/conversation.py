@@ -20,12 +20,16 @@ from .base import Report, Result
 from .child_output import ChildOutput
 from .failures import cause_of_status
 from .last_words import last_words
+from .launcher_report import first_to_fail
 from .metric_lines import Lines, Patterns, metric_line
+from .missing_module import other_python
 from .oom_kills import oom_kill_count
 from .script_channel import ScriptChannel
 
 #: From SIGTERM to the command's kill.
 _TERM_GRACE_S: Final = 10.0
+#: What says why a program failed is near its end; an error of long before may have been dealt with.
+_END_CHARS: Final = 8192
 _SIGNALS: Final = frozenset(getattr(signal, f"SIG{name}") for name in ("HUP", "INT", "QUIT", "ABRT", "BUS", "KILL", "SEGV", "TERM"))
 
 
@@ -77,10 +81,13 @@ class Conversation:
             tail = self._output.tail
             # A shell says so that what it ran was ended by a signal.
             killed = 128 - code if code - 128 in _SIGNALS else code
-            cause, message = cause_of_status(killed, tail, oom_kill_count() - self._oom_kills)
+            said = last_words(tail)
+            end = f"{tail[-_END_CHARS:]}\n{said}"
+            cause, message = cause_of_status(first_to_fail(killed, tail), end, oom_kill_count() - self._oom_kills)
             # What stands last before a death from outside is not its reason.
-            last = "" if cause in ("lost", "preempted") else last_words(tail)
-            raise JobError(cause, f"the command failed: {message}{': ' + last if last else ''}")
+            if said and cause not in ("lost", "preempted"):
+                message += f": {said}{other_python(said)}"
+            raise JobError(cause, f"the command failed: {message}")
         return self._final or None
 
     def _converse(self) -> None:

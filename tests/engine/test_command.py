@@ -25,6 +25,7 @@ from automl_run.engine.targets.base import Job
 from automl_run.engine.targets.command import CommandTarget
 from automl_run.engine.targets.command_line import Filling
 from automl_run.engine.targets.last_words import last_words
+from automl_run.engine.targets.launcher_report import first_to_fail
 from automl_run.errors import InputError, JobError
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -271,6 +272,11 @@ def test_a_command_that_says_nothing_is_told_how(tmp_path: Path, job: Job, capfd
     assert "said nothing" not in capfd.readouterr().out
 
 
+TRACEBACK = 'Traceback (most recent call last):\n  File "train.py", line 1, in <module>\n    train()\n    ^^^^^^^\n'
+CAUSE = "The above exception was the direct cause of the following exception:"
+HYDRA = "Set the environment variable HYDRA_FULL_ERROR=1 for a complete stack trace."
+
+
 @pytest.mark.parametrize(
     ("tail", "words"),
     [
@@ -282,10 +288,64 @@ def test_a_command_that_says_nothing_is_told_how(tmp_path: Path, job: Job, capfd
             "torch.distributed.elastic.multiprocessing.errors.ChildFailedError: \n====\ntrain.py FAILED\nerror_file: -\n====\n",
             "[rank1]: torch.OutOfMemoryError: CUDA out of memory",
         ),
+        (
+            f"{TRACEBACK}RuntimeError: Error(s) in loading:\n\tMissing key(s): a\n\tsize: b\n",
+            "RuntimeError: Error(s) in loading: Missing key(s): a size: b",
+        ),
+        (
+            f"{TRACEBACK}RuntimeError: no dataset 1. Here is where I looked\nraw=/data\nAdapt your variables.",
+            "RuntimeError: no dataset 1. Here is where I looked ... Adapt your variables.",
+        ),
+        (
+            f"{TRACEBACK}FileNotFoundError: no a.nii\n\n{CAUSE}\n\n{TRACEBACK}RuntimeError: applying Load\n",
+            "RuntimeError: applying Load: FileNotFoundError: no a.nii",
+        ),
+        (f"{TRACEBACK}KeyError: 'a'\nretries\n{TRACEBACK}OSError: b\n", "OSError: b"),
+        (
+            f"[rank1]: {TRACEBACK}[rank1]: OSError: b\n{TRACEBACK}torch.distributed.ChildFailedError: \nFAILED\n",
+            "[rank1]: OSError: b",
+        ),
+        (
+            f"[rank1]: {TRACEBACK}[rank1]: OSError: b\n[rank0]: {TRACEBACK}[rank0]: RuntimeError: Connection closed by peer\n",
+            "[rank1]: OSError: b",
+        ),
+        (f"Error executing job with overrides: []\n{TRACEBACK}OSError: b\n\n{HYDRA}\n", "OSError: b"),
+        (
+            f"Could not override 'lr'.\nTo append use +lr=1\nKey 'lr' is not in struct\n\n{HYDRA}\n",
+            "Could not override 'lr'. To append use +lr=1 Key 'lr' is not in struct",
+        ),
+        (
+            '  File "train.py", line 3\n    x = = 3\n        ^\nSyntaxError: invalid syntax\n',
+            "SyntaxError: invalid syntax (train.py, line 3)",
+        ),
+        (TRACEBACK, "train()"),
     ],
 )
 def test_the_last_words_of_a_command(tail: str, words: str) -> None:
     assert last_words(tail) == words
+
+
+@pytest.mark.parametrize(
+    ("code", "tail", "first"),
+    [
+        (1, "exitcode  : -9", 1),
+        (1, "[0]:\n  exitcode  : -15 (pid: 7)\n[1]:\n  exitcode  : -9 (pid: 8)\nChildFailedError", -9),
+        (1, "exitcode  : 1 (pid: 7)\nChildFailedError", 1),
+        (-9, "", -9),
+        (-9, "[rank: 1] Child process with PID 7 terminated with code 1. Forcefully terminating all other processes", 1),
+        (0, "Child process with PID 7 terminated with code 1. Forcefully terminating", 0),
+    ],
+)
+def test_which_process_of_a_launcher_failed_first(code: int, tail: str, first: int) -> None:
+    assert first_to_fail(code, tail) == first
+
+
+@pytest.mark.parametrize(("module", "hint"), [("pytest", True), ("automl_run", True), ("surely_nowhere", False)])
+def test_a_module_that_only_this_python_has(tmp_path: Path, job: Job, module: str, hint: bool) -> None:
+    with pytest.raises(JobError, match=f"No module named '{module}'") as raised:
+        CommandTarget(f"{{python}} -S -E -c 'import {module}'", tmp_path, env={"PYTHONPATH": None}).run(job)
+    assert (f"`{{python}}` in the command is {sys.executable}, which has it" in str(raised.value)) == hint
+    assert ("pip install --no-deps automl-run" in str(raised.value)) == (module == "automl_run")
 
 
 @pytest.mark.parametrize(

@@ -116,3 +116,17 @@ def test_what_cannot_run_is_refused_at_its_place_with_nothing_written(tmp_path: 
     assert f"{'':>{column - 1}}{'^' * len(at)}" in said
     assert summary is None
     assert not (tmp_path / "runs").exists()
+
+
+@pytest.mark.parametrize(
+    ("target", "how"),
+    [
+        ('Command("true")', "a script calls `automl_run.report(step, dice=...)` or prints `automl: step=1 dice=0.5`"),
+        ('Python("train:main")', "a function calls `report(step, dice=...)` or returns the value"),
+    ],
+)
+def test_code_that_gives_no_value_is_told_how(tmp_path: Path, target: str, how: str) -> None:
+    (tmp_path / "train.py").write_text("def main(params): pass\n")
+    summary, _ = run(tmp_path, target)
+    assert summary["reason"] == f"W1_1_J1 never reported `dice`; it reported nothing: {how}"
+    assert summary["jobs"][0]["message"] == f"it never reported `dice`; it reported nothing: {how}"
