@@ -1,7 +1,7 @@
 """The pages for users of scripts: their files are written, their commands run, in a folder with nothing else in it.
 
-Lightning, Hydra and nnU-Net are no dependencies. Where one is absent its page is not run; what the page says to it then is tried
-against a stand-in for the few names that it uses.
+Lightning and Hydra are installed for development; nnU-Net, which brings much with it, where one wants to (`docs/nnunet.md`).
+Where one is absent its page is not run; what the page says to it is tried against a stand-in for the few names that it uses.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ from typing import Any
 import nibabel
 import numpy as np
 import pytest
+from bundle_volumes import subjects, template
 
 from automl_run.dsl.load import load
 from automl_run.engine.targets.command_line import Filling
@@ -26,7 +27,6 @@ from automl_run.engine.targets.metric_lines import Patterns
 from automl_run.engine.targets.script import report
 
 ROOT = Path(__file__).resolve().parents[1]
-SHARED = ROOT.parent / "shared" / "data" / "icbm152"
 
 
 def files(page: str) -> dict[str, str]:
@@ -71,8 +71,10 @@ def summary(folder: Path, name: str) -> Any:
     return json.loads((folder / "runs" / name / "summary.json").read_text())
 
 
-def needs(module: str) -> None:
+def needs(module: str, *, optional: bool = False) -> None:
+    """Skips without `module`; where changes are judged only `optional` ones may be absent."""
     if importlib.util.find_spec(module) is None:
+        assert optional or "CI" not in os.environ, f"{module} is not installed, which `pip install -e .[dev]` does"
         pytest.skip(f"{module} is not installed")
 
 
@@ -96,6 +98,68 @@ def test_the_page_for_lightning(tmp_path: Path) -> None:
     run("lightning.md", write("lightning.md", tmp_path))
     assert [job["state"] for job in summary(tmp_path, "lightning")["jobs"]] == ["done"] * 2
     assert (tmp_path / "runs" / "lightning" / "W1_1_J1" / "checkpoints" / "last.ckpt").is_file()
+
+
+#: A training of volumes whose machine goes down in its third epoch, at the first attempt.
+TISSUE = """
+import os, signal, sys
+from pathlib import Path
+import automl_run, lightning, numpy, torch
+from lightning.pytorch.callbacks import ModelCheckpoint
+from report_to_search import ReportToSearch
+from torch.utils.data import DataLoader, TensorDataset
+
+class Tissue(lightning.LightningModule):
+    def __init__(self):
+        super().__init__()
+        first, second = torch.nn.Conv3d(1, 8, 3, padding=1), torch.nn.Conv3d(8, 3, 3, padding=1)
+        self.net = torch.nn.Sequential(first, torch.nn.ReLU(), second)
+    def on_train_epoch_start(self):
+        with Path("epochs").open("a") as file:
+            print(self.current_epoch, file=file)
+        if Path("epochs").read_text().split() == ["0", "1", "2"]:
+            os.kill(os.getpid(), signal.SIGKILL)
+    def training_step(self, batch, index):
+        return torch.nn.functional.cross_entropy(self.net(batch[0]), batch[1])
+    def validation_step(self, batch, index):
+        pairs = [(self.net(batch[0]).argmax(1) == tissue, batch[1] == tissue) for tissue in (1, 2)]
+        dice = [2 * (found & label).sum() / (found.sum() + label.sum()) for found, label in pairs]
+        self.log("val/dice", torch.stack(dice).mean())
+    def configure_optimizers(self):
+        return torch.optim.Adam(self.parameters(), lr=float(sys.argv[1]))
+
+lightning.seed_everything(0)
+volumes = numpy.load("volumes.npz")
+image, label = torch.from_numpy(volumes["image"])[:, None] / 255, torch.from_numpy(volumes["label"]).long()
+training, validation = (DataLoader(TensorDataset(image[part], label[part])) for part in (slice(4), slice(4, None)))
+checkpoints = automl_run.report.checkpoint_dir
+trainer = lightning.Trainer(max_epochs=6, accelerator="cpu", logger=False, enable_progress_bar=False,
+    callbacks=[ReportToSearch(dice=sys.argv[2]), ModelCheckpoint(checkpoints, save_last=True)])
+last = checkpoints / "last.ckpt"
+trainer.fit(Tissue(), training, validation, ckpt_path=last if last.exists() else None)
+"""
+
+
+def test_lightning_trains_on_volumes_and_goes_on_from_its_checkpoint(tmp_path: Path) -> None:
+    needs("lightning")
+    (tmp_path / "report_to_search.py").write_text(files("lightning.md")["report_to_search.py"])
+    (tmp_path / "train.py").write_text(TISSUE)
+    images, labels = zip(*subjects(6, 24), strict=True)
+    np.savez(tmp_path / "volumes.npz", image=np.stack(images), label=np.stack(labels))
+    job = one_job(tmp_path, 'Command("{python} train.py {lr} val/dice")', "lr = 3e-2 ~ log 1e-3..1e-1")
+    assert job["state"] == "done"
+    assert job["score"] > 0.5
+    assert (tmp_path / "epochs").read_text().split() == ["0", "1", "2", *"2345"]
+
+
+def one_job(folder: Path, target: str, parameter: str) -> Any:
+    """The baseline's entry in the summary of a run of it alone."""
+    study = f'study "one" {{ target = {target}, maximize dice, budget {{ trials = 1 }} }}'
+    (folder / "one.automl").write_text(f"automl 1\n{study}\n{parameter}\n")
+    command = [sys.executable, "-m", "automl_run", "one.automl"]
+    subprocess.run(command, cwd=folder, env={**os.environ, "PYTHONPATH": str(ROOT)}, capture_output=True, check=False, timeout=280)
+    (job,) = summary(folder, "one")["jobs"]
+    return job
 
 
 class Recorder:
@@ -184,9 +248,7 @@ def test_the_overrides_for_hydra(tmp_path: Path) -> None:
 
 @pytest.mark.timeout(1800)
 def test_the_page_for_nnunet(tmp_path: Path) -> None:
-    needs("nnunetv2")
-    if not SHARED.is_dir():
-        pytest.skip("the ICBM volumes are not here")
+    needs("nnunetv2", optional=True)
     folder = write("nnunet.md", tmp_path)
     dataset(folder / "raw" / "Dataset001_Brain")
     places = {"nnUNet_raw": str(folder / "raw"), "nnUNet_preprocessed": str(folder / "preprocessed"), "nnUNet_results": str(folder)}
@@ -217,7 +279,7 @@ def test_the_pattern_for_nnunet(values: str) -> None:
 
 def dataset(folder: Path) -> None:
     """Five subjects of 5 mm from the ICBM average: shifted, of other contrast, with noise."""
-    t1, gm, wm = (np.asarray(nibabel.load(SHARED / f"{name}.nii.gz").dataobj)[::5, ::5, ::5] for name in ("t1", "gm", "wm"))
+    t1, gm, wm = (template(name)[::5, ::5, ::5] for name in ("t1", "gm", "wm"))
     label = np.where(gm > 127, 1, np.where(wm > 127, 2, 0)).astype(np.uint8)
     random, affine = np.random.default_rng(0), np.diag([5.0, 5.0, 5.0, 1.0])
     for name in ("imagesTr", "labelsTr"):

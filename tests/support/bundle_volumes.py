@@ -1,4 +1,4 @@
-"""Small subjects derived from the ICBM brain for the model zoo's bundles: blocks of it, moved and in noise, by a seed."""
+"""Small subjects derived from the ICBM brain: blocks of it, moved and in noise, by a seed."""
 
 from __future__ import annotations
 
@@ -12,13 +12,14 @@ from numpy.typing import NDArray
 SHARED = Path(__file__).resolve().parents[3] / "shared" / "data"
 ICBM = SHARED / "icbm152"
 BUNDLES = SHARED / "bundles"
+EXAMPLE = Path(__file__).resolve().parents[2] / "examples" / "brain_tissue" / "data"
 
 Array = NDArray[np.float32]
 
 
 def subjects(count: int, size: int, seed: int = 0) -> list[tuple[Array, Array]]:
     """`count` pairs of image (0..255, noise of 8) and label (0 rest, 1 grey, 2 white), `size`^3 voxels of 2 mm."""
-    t1, grey, white = (_volume(name) for name in ("t1", "gm", "wm"))
+    t1, grey, white = (template(name) for name in ("t1", "gm", "wm"))
     rng = np.random.default_rng(seed)
     out = []
     for _ in range(count):
@@ -30,8 +31,12 @@ def subjects(count: int, size: int, seed: int = 0) -> list[tuple[Array, Array]]:
     return out
 
 
-def _volume(name: str) -> Array:
-    return np.asarray(nibabel.load(ICBM / f"{name}.nii.gz").dataobj, dtype=np.float32)
+def template(name: str) -> Array:
+    """`t1`, `gm` or `wm` of 1 mm, 0..255; where it is not here, the example's of 2 mm with each voxel twice along each axis."""
+    if ICBM.is_dir():
+        return np.asarray(nibabel.load(ICBM / f"{name}.nii.gz").dataobj, dtype=np.float32)
+    data = np.asarray(nibabel.load(EXAMPLE / f"icbm152_2mm_{name}.nii.gz").dataobj, dtype=np.float32)
+    return np.kron(data, np.ones((2, 2, 2), np.float32))
 
 
 def save(path: Path, data: Array) -> None:
