@@ -206,8 +206,10 @@ class Agent:
                 self._stop((job, fence), why)
             case wire.Ack(job, fence, seq):
                 attempt = self._attempts.get((job, fence))
-                if attempt is not None and attempt.acknowledge(seq):
-                    del self._attempts[job, fence]
+                if attempt is not None:
+                    attempt.pass_on(message)
+                    if attempt.acknowledge(seq):
+                        del self._attempts[job, fence]
             case wire.Superseded(job, fence):
                 self._forget((job, fence))
             case wire.Ping(nonce):
@@ -287,6 +289,7 @@ class Agent:
             measured=assign.measured,
             fold=assign.fold,
             goal=assign.goal,
+            judged=assign.judged,
         )
         if not (is_safe_name(assign.job) and is_safe_name(assign.config_name)):
             attempt = Attempt(assign, spec, settings.run_dir)

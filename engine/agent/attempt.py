@@ -8,7 +8,7 @@ from typing import TypeVar
 
 from automl_run.engine.core.causes import Cause
 from automl_run.engine.wire.connection import Connection
-from automl_run.engine.wire.messages import Accept, Assign, Done, Failed, FromAgent, Metric, Stop
+from automl_run.engine.wire.messages import Accept, Ack, Assign, Done, Failed, FromAgent, Metric, Stop
 
 from .folders import JobSpec
 from .keeper import Kept, Order
@@ -46,6 +46,11 @@ class Attempt:
         if self.kept is not None and self.channel is not None:
             self.channel.send(Stop(*self.key, why))
             self.kept.order(Order.STOP)
+
+    def pass_on(self, ack: Ack) -> None:
+        """To a job that waits for it."""
+        if self.kept is not None and self.channel is not None and self.spec.judged:
+            self.channel.send(ack)
 
     def kill(self) -> None:
         if self.kept is not None:

@@ -32,7 +32,7 @@ class JobSpec(msgspec.Struct, frozen=True):
 
     `variables`, `base_dir`: what the target is made with. `allow_modules`: modules of the user's that components may come from.
     `accelerate`: see `acceleration.py`. `cache`: see `shared_cache.py`.
-    `locks`: the locks of its GPUs. `measured`: built-in metrics that it adds to its final values.
+    `locks`: the locks of its GPUs. `measured`: built-in metrics that it adds to its final values. `judged`: see `Assign`.
     """
 
     job: str
@@ -55,6 +55,7 @@ class JobSpec(msgspec.Struct, frozen=True):
     measured: tuple[str, ...] = ()
     fold: Fold | None = None
     goal: Objective | None = None
+    judged: bool = False
 
     @property
     def root(self) -> Path:

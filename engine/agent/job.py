@@ -88,6 +88,7 @@ def run_job(
             spec.fold,
             heard=heard,
             relayed=place is not None,
+            judged=spec.objectives if spec.judged and place is None else (),
         )
         return _run(spec, folder, report, peak, place)
     except StopNow:

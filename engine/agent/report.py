@@ -8,17 +8,21 @@ import os
 import select
 import threading
 import time
+from collections.abc import Collection
 from pathlib import Path
 from typing import Final
 
 from automl_run.engine.folds import Fold
 from automl_run.engine.targets.metric_values import metric_values, step_number
 from automl_run.engine.wire.connection import Connection
-from automl_run.engine.wire.messages import Metric, Pong, Progress, Stop, ToAgent
+from automl_run.engine.wire.messages import Ack, Metric, Pong, Progress, Stop, ToAgent
 from automl_run.errors import JobError
 
 #: Between two signs of life that are passed on.
 _RELAY_S: Final = 1.0
+#: So long a report waits for the word of a study that may be gone, and so often it looks whether it need not any more.
+_WORD_S: Final = 5.0
+_LOOK_S: Final = 0.2
 
 
 class ChannelReport:
@@ -26,7 +30,8 @@ class ChannelReport:
 
     `channel` None: the job runs by hand, and what it reports is printed. `pulse`: an eventfd that is told of every sign of life.
     `heard` False: what is reported goes nowhere, and nobody asks to stop: the report of a further rank. `relayed`: a process
-    between this one and the keeper passes signs of life on.
+    between this one and the keeper passes signs of life on. `judged`: metrics that a pruner goes by: a report of one returns when
+    the study has seen it, so that the answer is about this report, and the same each time.
     """
 
     def __init__(
@@ -41,6 +46,7 @@ class ChannelReport:
         *,
         heard: bool = True,
         relayed: bool = False,
+        judged: Collection[str] = (),
     ) -> None:
         self.checkpoint_dir = checkpoint_dir
         self.seed = seed
@@ -61,6 +67,10 @@ class ChannelReport:
         self._relayed_at = -math.inf
         self._job, self._fence = job, fence
         self._stop = False
+        self._judged = frozenset(judged)
+        #: how many reports were sent, how many of them the study has seen, and whether it is worth while to wait for it
+        self._sent = self._seen = 0
+        self._patient = True
         self._lock = threading.RLock()
 
     def __call__(self, step: int, **metrics: float) -> bool:
@@ -79,7 +89,10 @@ class ChannelReport:
                 self.reported[name] = min(least, value), max(greatest, value), value
             if values:
                 self._send(Metric(self._job, self._fence, 0, step, values))
+                self._sent += 1
             self._receive()
+            if not self._judged.isdisjoint(values):
+                self._await_word()
             self.told_to_stop |= self._stop
             return self._stop
 
@@ -140,7 +153,26 @@ class ChannelReport:
             case Pong():
                 pass
 
+    def _await_word(self) -> None:
+        """Until the study has seen the newest report, or the job is to stop. One that did not answer is not waited for again."""
+        until = time.monotonic() + (_WORD_S if self._patient else 0.0)
+        while self._channel is not None and not self._channel.eof and not self._stop and self._seen < self._sent:
+            left = until - time.monotonic()
+            if left <= 0:
+                self._patient = False
+                return
+            poll = select.poll()
+            poll.register(self._channel.fileno(), select.POLLIN)
+            poll.poll(1000 * min(left, _LOOK_S))
+            self._receive()
+
     def _receive(self) -> None:
         if self._channel is not None and not self._channel.eof:
             for message in self._channel.receive():
-                self._stop |= isinstance(message, Stop)
+                match message:
+                    case Stop():
+                        self._stop = True
+                    case Ack(seq=seq):
+                        self._seen, self._patient = max(self._seen, seq), True
+                    case _:
+                        pass

@@ -127,7 +127,8 @@ class Assign(Message, frozen=True):
     `shares`: for each GPU of the worker, which of its shares this worker has, -1 for one that no other worker uses; (): all alone.
     `measured`: built-in metrics that the job's process adds to its final values.
     `accelerate`: MONAI pipelines run fused. `cache`: bytes of prepared volumes that jobs share, None for the usual.
-    `fold`: of a cross-validation. `goal`: the first objective, with this job's parameters in it.
+    `fold`: of a cross-validation. `goal`: the first objective, with this job's parameters in it. `judged`: a pruner may stop the
+    attempt at any report of an objective, which waits for the Ack: a Stop comes before it.
     """
 
     job: str
@@ -146,10 +147,11 @@ class Assign(Message, frozen=True):
     measured: tuple[str, ...] = ()
     fold: Fold | None = None
     goal: Objective | None = None
+    judged: bool = False
 
 
 class Stop(Message, frozen=True):
-    """`why`: pruned, budget, drain, abort, operator. Stop with a checkpoint; kill after the grace."""
+    """`why`: pruned, budget, drain, abort, operator, abandoned. Stop with a checkpoint; kill after the grace."""
 
     job: str
     fence: int

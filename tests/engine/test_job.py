@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import math
 import socket
+import threading
+import time
 from fractions import Fraction
 from pathlib import Path
 
@@ -17,7 +19,7 @@ from automl_run.engine.agent.outcome import Ending, Outcome, Seen, conclude, rea
 from automl_run.engine.agent.report import ChannelReport
 from automl_run.engine.wire.connection import Connection
 from automl_run.engine.wire.frames import decode_from_agent, decode_to_agent
-from automl_run.engine.wire.messages import Metric, Stop
+from automl_run.engine.wire.messages import Ack, Metric, Stop
 from automl_run.errors import InputError, JobError
 
 
@@ -80,6 +82,42 @@ def test_by_hand_a_report_is_a_line_for_people(tmp_path: Path, capsys: pytest.Ca
     report.progress("epoch 3/30", 0.1)
     report(4)
     assert capsys.readouterr().out == "step 3: dice = 0.25, loss = 1.0\nepoch 3/30\n"
+
+
+def test_a_report_that_a_pruner_judges_waits_for_its_word(tmp_path: Path) -> None:
+    ours, theirs = socket.socketpair()
+    agent, channel = Connection(ours, decode_from_agent), Connection(theirs, decode_to_agent)
+    report = ChannelReport(channel, "W1_1_J1", 1, tmp_path, judged=("dice",))
+    assert report(1, loss=0.5) is False  # of no interest to a pruner
+    answers: list[bool] = []
+    waiting = threading.Thread(target=lambda: answers.append(report(2, dice=0.5)))
+    waiting.start()
+    agent.send(Ack("W1_1_J1", 1, 1))
+    waiting.join(0.1)
+    assert waiting.is_alive(), "it took the word about an earlier report for its own"
+    agent.send(Stop("W1_1_J1", 1, "pruned"))
+    agent.send(Ack("W1_1_J1", 1, 2))
+    waiting.join(30)
+    assert answers == [True]
+    agent.close()
+    channel.close()
+
+
+def test_a_study_that_does_not_answer_is_waited_for_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    ours, theirs = socket.socketpair()
+    agent, channel = Connection(ours, decode_from_agent), Connection(theirs, decode_to_agent)
+    report = ChannelReport(channel, "W1_1_J1", 1, tmp_path, judged=("dice",))
+    monkeypatch.setattr("automl_run.engine.agent.report._WORD_S", 0.1)
+    began = time.monotonic()
+    assert report(1, dice=0.5) is False
+    assert time.monotonic() - began >= 0.1
+    monkeypatch.setattr("automl_run.engine.agent.report._WORD_S", 600.0)
+    assert report(2, dice=0.5) is False
+    agent.send(Ack("W1_1_J1", 1, 3))
+    assert report(3, dice=0.5) is False
+    agent.close()
+    assert report(4, dice=0.5) is False, "nobody is there any more"
+    channel.close()
 
 
 @pytest.mark.parametrize(

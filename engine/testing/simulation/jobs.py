@@ -93,7 +93,7 @@ class SimKeeper:
         orders, self._orders = pair(self.world)
         channel, self._channel = pair(self.world)
         self._orders.on_end = lambda: self.world.after(self.world.random.uniform(0.0, 1.0), self._agent_is_gone)
-        self._channel.on_data = lambda data: self._ask_to_stop()
+        self._channel.on_data = lambda data: self._ask_to_stop() if b"Stop" in data else None
         self.kept = SimKept(self, orders, channel)
         self.site.keepers.append(self)
         self.world.after(0.01, self._start)
