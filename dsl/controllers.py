@@ -9,16 +9,19 @@ from typing import Literal
 
 @dataclass(frozen=True, slots=True)
 class Argument:
-    """`least`: the smallest number allowed, itself excluded where `above`. `default` None: not given."""
+    """`least`: the smallest number allowed, itself excluded where `above`; `among`: the texts. `default` None: not given."""
 
     kind: Literal["whole", "number", "text"] = "whole"
     least: float = 1
     default: int | float | str | None = None
     above: bool = False
+    among: tuple[str, ...] = ()
 
 
+#: What a pruner counts: the number that a job gives with its report, as epochs or as steps of another kind, or its reports.
+RESOURCES = ("epochs", "steps", "reports")
 _RESOURCE = {
-    "resource": Argument("text", default="epochs"),
+    "resource": Argument("text", default="epochs", among=RESOURCES),
     "min": Argument(default=1),
     "max": Argument(),
     "eta": Argument(least=2, default=3),
@@ -62,6 +65,10 @@ SINGLE_OBJECTIVE = frozenset({"CmaEs"})
 #: What the engine carries out, and the arguments of it that it does not.
 RUNNABLE = frozenset({"Auto", "Grid", "Random", "Sobol", "TPE", "GP", "CmaEs", "NSGA2", "Reinforcement"})
 UNUSED_ARGUMENTS: Mapping[str, tuple[str, ...]] = {"TPE": ("batch",)}
+
+
+#: Of these targets a job reports epochs, and nothing finer.
+REPORT_EPOCHS = frozenset({"Mmar", "Bundle"})
 
 
 def defaults(table: Mapping[str, Mapping[str, Argument]], name: str) -> dict[str, int | float | str]:

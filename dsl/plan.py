@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import msgspec
 
 from . import ir
-from .controllers import CONTROLLERS, defaults
+from .controllers import CONTROLLERS, PRUNERS, defaults
 from .diff import domain_text
 from .elaborate.logic import conjuncts, reads
 from .elaborate.support import unsupported
@@ -53,6 +53,7 @@ class Plan:
     objectives: tuple[str, ...]
     ensures: tuple[str, ...]
     controller: str
+    pruner: str | None
     phases: tuple[str, ...]
     workers: tuple[str, ...]
     budget: dict[str, float]
@@ -73,6 +74,7 @@ def plan(program: ir.Program, job_s: float | None = None) -> Plan:
         objectives=tuple(f"{objective.direction} {objective.metric}" for objective in study.objectives),
         ensures=tuple(ensure.text or spell(ensure.condition, program) for ensure in study.ensures),
         controller=_spec(study.controller),
+        pruner=None if study.pruner is None else _spec(study.pruner),
         phases=tuple(_phase(phase) for phase in study.phases),
         workers=tuple(_worker(worker) for worker in study.workers),
         budget={key: value for key, value in limits.items() if value is not None},
@@ -164,7 +166,7 @@ def _jobs(program: ir.Program) -> int | None:
 
 
 def _spec(spec: ir.Spec) -> str:
-    args = {**defaults(CONTROLLERS, spec.name), **spec.args}
+    args = {**defaults({**CONTROLLERS, **PRUNERS}, spec.name), **spec.args}
     return f"{spec.name}({', '.join(f'{key} = {value}' for key, value in args.items())})"
 
 
@@ -217,6 +219,7 @@ def render(found: Plan) -> str:
         ("objective", ", ".join(found.objectives) or "none"),
         *(("ensure", text) for text in found.ensures),
         ("controller", found.controller),
+        *((("pruner", found.pruner),) if found.pruner is not None else ()),
         *(("phase", text) for text in found.phases),
         ("workers", "; ".join(found.workers) or "one, with all GPUs or all CPUs"),
         ("budget", ", ".join(_limit(key, value) for key, value in found.budget.items()) or "none"),

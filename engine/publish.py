@@ -9,7 +9,7 @@ from typing import Any
 from automl_run.dsl.ir import Value
 
 from . import events
-from .core import facts, repetition
+from .core import facts, pruning, repetition
 from .core.facts import AnyFact
 from .core.state import Job, State
 from .events import Event, Observer
@@ -31,6 +31,7 @@ class Publisher:
         self._clock = clock
         self._params: dict[int, dict[str, Value]] = {}
         self._retention = Retention(folder.path)
+        self._noted_silence = False
 
     @property
     def root(self) -> Path:
@@ -149,10 +150,22 @@ class Publisher:
                 job.name, job.index, fact.state, fact.cause, fact.message, score, scores, fact.seconds, is_best, which
             )
         )  # fmt: skip
-        if fact.state == "done" and self._has_own_checkpoints(state):
+        if fact.state == "done":
+            self._note_silence(state, job)
+        if (fact.state == "done" or fact.cause == "pruned") and self._has_own_checkpoints(state):
             forget_checkpoints(self._folder.job(job.name))
         if state.repeat is None:
             self._retention.ended(state, job.index)
+
+    def _note_silence(self, state: State, job: Job) -> None:
+        """A pruner that has nothing to go by is no mistake, but hardly what was meant."""
+        if self._noted_silence or job.curve or not pruning.is_judged(state, job):
+            return
+        self._noted_silence = True
+        self.warn(
+            f"{job.name} never reported `{state.objectives[0].metric}` on its way: a pruner stops only jobs that do; "
+            "see docs/pruning.md"
+        )
 
     def _has_own_checkpoints(self, state: State) -> bool:
         """Whether the engine wrote them, and not code of the user's, who may want them."""

@@ -28,7 +28,7 @@ from .admin.desk import Desk
 from .agent.gpu_locks import share_numbers
 from .controllers.base import Controller
 from .core import decide as core
-from .core import ending, repetition
+from .core import ending, pruning, repetition
 from .core import inputs as on
 from .core.apply import apply
 from .core.facts import AnyFact, NamedWorker
@@ -272,6 +272,7 @@ class Scheduler:
                     measured=measured_metrics(study),
                     fold=self._fold(job),
                     goal=goal_at(self._program, point),
+                    judged=pruning.is_judged(self._state, job),
                 ),
             )
         except Undefined as undefined:

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field, replace
 from typing import TypeAlias
 
 from .. import ast, ir
-from ..controllers import CONTROLLERS, FINITE, SINGLE_OBJECTIVE
+from ..controllers import CONTROLLERS, FINITE, REPORT_EPOCHS, SINGLE_OBJECTIVE
 from ..diagnostics import Diagnostic, Secondary, did_you_mean, nearest
 from ..source import Span
 from .layers import Layered, StudyKey
@@ -121,14 +121,16 @@ class StudyReader:
         ensures = self._read_ensures(expressions, text_of)
         self.spans.update({f"metric {name}": span for name, span in expressions.spans.items()})
         phases = self._read_phases(labels)
+        target = _spec(values.get("target")) or base
         for part in (self._study, *self._phases.values()):
             self._refuse_objectives(part, len(objectives))
+            self._check_pruner(part, target)
         budget = self._study.budget()
         if self._is_endless(controller, budget, phases):
             budget = ir.Budget(_DEFAULT_TRIALS, job_time_s=budget.job_time_s, patience=budget.patience)
         return ir.Study(
             name=name,
-            target=_spec(values.get("target")) or base,
+            target=target,
             objectives=objectives,
             controller=controller,
             budget=budget,
@@ -382,6 +384,16 @@ class StudyReader:
             span = self._study.settings["repeat.score"].value.span
             self.remarks.append(Diagnostic("AM409", message, span, "the least number", help, "warning"))
         return ir.Repeat(folds, own, how, values.get("repeat.abandon") is True)
+
+    def _check_pruner(self, part: _Part, target: ir.Spec | None) -> None:
+        """It counts what the target's reports count."""
+        pruner = _spec(part.values.get("pruner"))
+        if pruner is None:
+            return
+        span = part.settings["pruner"].value.span
+        if pruner.args.get("resource") == "steps" and target is not None and target.name in REPORT_EPOCHS:
+            message = f"a job of `{target.name}` reports epochs, not steps"
+            self.faults.append(Fault("AM402", message, span, help='write `resource = "epochs"`').diagnostic)
 
     def _read_phases(self, labels: Collection[str]) -> tuple[ir.Phase, ...]:
         out: list[ir.Phase] = []

@@ -70,7 +70,7 @@ class StudyValues:
                     raise Fault("AM402", "`budget.gpu_hours` is a number above zero", value.span)
                 return hours
             case "pruner":
-                return self._pruner(value)
+                return None if isinstance(value, ast.Lit) and value.value is None else self._pruner(value)
             case "accelerate":
                 return self._kind(value, bool, "`accelerate` is true or false")
             case "cache" if isinstance(value, ast.Lit) and value.value is False:
@@ -204,11 +204,18 @@ class StudyValues:
         if argument.kind == "whole":
             return self._whole(expr, what, int(argument.least))
         if argument.kind == "text":
-            return self._kind(expr, str, f"{what} is a text")
+            return self._text(expr, what, argument.among)
         value = self._number(expr, what)
         if value < argument.least or (argument.above and value == argument.least):
             raise Fault("AM402", f"{what} is a number {'above' if argument.above else 'from'} {argument.least:g}", expr.span)
         return float(value)
+
+    def _text(self, expr: ast.Expr, what: str, among: tuple[str, ...]) -> ir.Value:
+        text = self._kind(expr, str, f"{what} is a text")
+        if among and text not in among:
+            known = ", ".join(f'"{name}"' for name in among)
+            raise Fault("AM402", f"{what} is one of {known}", expr.span, help=did_you_mean(str(text), among))
+        return text
 
     def _named(self, expr: ast.Expr, known: Mapping[str, Sequence[str]], what: str) -> ir.Spec:
         """One of Clara's, or `pkg.mod.Class(...)` of the user's own; its arguments stay as given."""

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from .. import ir
-from ..controllers import RUNNABLE, UNUSED_ARGUMENTS
+from ..controllers import PRUNERS, RUNNABLE, UNUSED_ARGUMENTS
 from .logic import metrics_in
 
 
@@ -29,8 +29,11 @@ def unsupported(program: ir.Program) -> list[Unsupported]:
 def _unsupported(program: ir.Program) -> Iterator[Unsupported]:
     study = program.study
     yield from _controller(study.controller, "controller")
-    if study.pruner is not None:
-        yield Unsupported("`pruner`", "pruner")
+    if study.pruner is not None and study.pruner.name not in PRUNERS:
+        yield Unsupported(f"the pruner `{study.pruner.name}`", "pruner")
+    elif study.pruner is not None and len(study.objectives) > 1:
+        what = f"a pruner for {len(study.objectives)} objectives, where one job may be ahead in one and behind in another,"
+        yield Unsupported(what, "pruner")
     for phase in study.phases:
         yield Unsupported(f"the phase `{phase.name}`", f"phase {phase.name}")
     if study.accelerate and study.target is not None and study.target.name == "Command":

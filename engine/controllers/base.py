@@ -32,11 +32,15 @@ class Recommendation:
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """How a recommendation ended. `scores`: one value per objective, only when `state` is "done", or "stopped" with a value."""
+    """How a recommendation ended. `scores`: one value per objective, only when `state` is "done", or "stopped" with a value.
+
+    `pruned_at`: a pruner stopped it after so many epochs, steps or reports, and `scores` is what it had come to then.
+    """
 
     index: int
     state: Literal["done", "stopped", "failed", "infeasible"]
     scores: tuple[float, ...] | None
+    pruned_at: int | None = None
 
 
 class Controller(Protocol):

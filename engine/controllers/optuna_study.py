@@ -94,6 +94,15 @@ class OptunaStudy:
         else:
             self.study.tell(number, list(scores))
 
+    def tell_pruned(self, index: int, at: int, score: float) -> None:
+        """What it came to is no score: TPE ranks it below all that ended, and the one that came further above the others."""
+        number = self._numbers.pop(index)
+        # Only a `Trial` reports, and a sampler is asked when one is made. Another trial in its place would have another number, and
+        # so would depend on what was recommended meanwhile.
+        self.study.sampler = self._optuna.samplers.RandomSampler(seed=0)
+        self._optuna.trial.Trial(self.study, self.trials[number]._trial_id).report(score, at)
+        self.study.tell(number, state=self._optuna.trial.TrialState.PRUNED)
+
     def _suggest(self, trial: optuna.Trial, param: Param) -> int | float:
         distribution = self._distributions[param.id]
         match distribution:

@@ -50,6 +50,10 @@ class SamplingController(ABC):
     def _tell(self, index: int, point: Point, scores: tuple[float, ...] | None) -> None:  # noqa: B027
         """How it ended; None: without finite scores."""
 
+    def _tell_pruned(self, index: int, point: Point, at: int, score: float) -> None:
+        """What it had come to after `at` epochs or the like: less than its training would have, so a reason to look elsewhere."""
+        self._tell(index, point, (score,))
+
     def _instead(self, proposed: Point | None, rng: random.Random) -> Point:
         """An allowed point where none of the proposals was. `proposed`: the first of them."""
         if self._left:
@@ -90,7 +94,10 @@ class SamplingController(ABC):
         objectives = max(1, len(self._program.study.objectives))
         if scores is not None and (len(scores) != objectives or not all(math.isfinite(score) for score in scores)):
             scores = None
-        self._tell(outcome.index, point, scores)
+        if scores is not None and outcome.pruned_at is not None:
+            self._tell_pruned(outcome.index, point, outcome.pruned_at, scores[0])
+        else:
+            self._tell(outcome.index, point, scores)
 
     def restore(self, recommendation: Recommendation) -> None:
         if recommendation.point is not None:

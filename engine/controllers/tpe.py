@@ -44,3 +44,6 @@ class TPE(SamplingController):
 
     def _tell(self, index: int, point: Point, scores: tuple[float, ...] | None) -> None:
         self._study.tell(index, scores)
+
+    def _tell_pruned(self, index: int, point: Point, at: int, score: float) -> None:
+        self._study.tell_pruned(index, at, score)

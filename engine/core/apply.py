@@ -9,8 +9,9 @@ from msgspec.structs import replace
 
 from automl_run.dsl.ir import Budget, Program
 
-from . import facts, repetition
+from . import facts, pruning, repetition
 from .causes import IN_A_ROW
+from .curve import Curve
 from .facts import AnyFact
 from .state import Job, Recommended, Span, State, Verdict, WorkerState, better, merit
 
@@ -68,10 +69,11 @@ def apply(state: State, fact: AnyFact) -> State:
             return replace(state, jobs=state.jobs.set(name, replace(state.jobs[name], accepted=True)))
         case facts.Reported(name, _, seq, step, values):
             job = state.jobs[name]
+            job = pruning.told(state, job, step, values)
             job = replace(job, seq=seq, last_step=step, best=_best_of(state, job.best, values))
             return replace(state, jobs=state.jobs.set(name, job))
-        case facts.StopAsked(name, _, why):
-            return replace(state, jobs=state.jobs.set(name, replace(state.jobs[name], stop=why)))
+        case facts.StopAsked(name, _, why, reason):
+            return replace(state, jobs=state.jobs.set(name, replace(state.jobs[name], stop=why, stop_reason=reason)))
         case facts.AttemptEnded(name, _, seq, cause, message, counted, at):
             job = state.jobs[name]
             spans = (*job.spans, Span(job.fence, job.worker, job.assigned_at, at, cause))
@@ -123,6 +125,7 @@ def _assigned(state: State, fact: facts.Assigned) -> State:
         gpus=worker.gpus if worker else (),
         lost=state.jobs[fact.job].lost if fact.job in state.jobs else 0,
         spans=state.jobs[fact.job].spans if fact.job in state.jobs else (),
+        curve=state.jobs[fact.job].curve if fact.job in state.jobs else Curve(),
     )
     new = fact.job not in state.jobs
     workers = tuple(
@@ -180,6 +183,7 @@ def _ended(state: State, fact: facts.Ended) -> State:
         _released(state, job, fact.at),
         retry=tuple(name for name in state.retry if name != fact.job),
         ended=state.ended + 1,
+        ran=(*state.ran, job) if pruning.is_compared(state, job) else state.ran,
         objectives_seen=state.objectives_seen or _is_unacceptable(job) or (fact.state == "done" and fact.scores is not None),
     )
     if state.repeat is not None:

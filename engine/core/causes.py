@@ -35,9 +35,12 @@ REST_S: Final = 2.0
 FIRST_ALIKE: Final = 3
 IN_A_ROW: Final = 10
 
-#: Why a job was asked to stop; `drain` and `abort` leave it unfinished, to be run again by a resume, `operator` is its end.
+#: Why a job was asked to stop; `drain` and `abort` leave it unfinished, to be run again by a resume.
 #: `abandoned`: its recommendation was decided by another repetition.
 StopWhy = Literal["pruned", "budget", "drain", "abort", "operator", "abandoned"]
+
+#: A job that was asked to stop for one of these ends so, whatever becomes of its attempt.
+FINAL: Final[frozenset[str]] = frozenset({"pruned", "operator"})
 
 EXPLANATION: Final[dict[str, str]] = {
     "user_error": "the training code raised an error",

@@ -16,7 +16,7 @@ from automl_run.dsl.ir import Repeat
 from automl_run.engine.controllers.base import Recommendation
 from automl_run.engine.wire import messages as wire
 
-from . import causes, ending, facts, repetition
+from . import causes, ending, facts, pruning, repetition
 from . import inputs as on
 from .apply import apply
 from .facts import AnyFact
@@ -90,13 +90,13 @@ class _Decision:
 
     def begin(self, began: on.Began) -> None:
         ended = {(message.job, message.fence) for message in began.found}
-        aborted = []
+        over = []
         for name in self.state.running:
             job = self.state.jobs[name]
             if (job.worker in began.alive and job.stop is None) or (job.name, job.fence) in ended:
                 continue
-            if job.stop == "operator":
-                aborted.append(name)
+            if job.stop in causes.FINAL:
+                over.append(name)
                 continue
             # At the time of the last sign of life: nobody worked in between.
             at = self.state.last_at
@@ -110,9 +110,10 @@ class _Decision:
         self.add(facts.EpochStarted(self.state.epoch + 1, self.now))
         for message in began.found:
             self.found(message)
-        for name in aborted:
+        for name in over:
             job = self.state.jobs[name]
-            self._fail(job, job.seq, "lost", "an operator aborted it", None, "", max(0.0, self.state.last_at - job.assigned_at))
+            text = job.stop_reason or "an operator aborted it"
+            self._fail(job, job.seq, "lost", text, None, "", max(0.0, self.state.last_at - job.assigned_at))
         verdict = ending.after_job(self.state)
         if verdict is not None:
             self.stop_study(*verdict)
@@ -221,11 +222,20 @@ class _Decision:
         match message:
             case wire.Metric(name, fence, seq, step, reported):
                 self.add(facts.Reported(name, fence, seq, step, reported))
+                self._prune(job)
             case wire.Done():
                 self._done(job, message)
             case wire.Failed(_, _, seq, cause, text, code, tail, seconds):
                 self._fail(job, seq, cause, text, code, tail, seconds)
         self._send(worker, wire.Ack(message.job, message.fence, message.seq))
+
+    def _prune(self, before: Job) -> None:
+        """Stops a job that has just reported where its pruner says so. The request goes out before the report is acknowledged."""
+        job = self.state.jobs[before.name]
+        reason = pruning.verdict(self.state, job) if job.curve is not before.curve and job.stop is None else None
+        if reason is not None:
+            self.add(facts.StopAsked(job.name, job.fence, "pruned", reason))
+            self._send(job.worker, wire.Stop(job.name, job.fence, "pruned"))
 
     def _current(self, worker: str, name: str, fence: int) -> Job | None:
         """The job, iff this attempt of it is the newest, runs, and runs there."""
@@ -258,7 +268,9 @@ class _Decision:
         missing = [name for name in self.state.metrics if name not in judged]
         scores, wrong = (None, "") if missing else self._judge(job, judged)
         if message.stopped:
-            self._end(job, message.seq, "stopped", None if wrong else scores, values, job.stop, wrong, message.seconds)
+            scores = pruning.scores(job) if job.stop == "pruned" else scores
+            text = wrong or job.stop_reason
+            self._end(job, message.seq, "stopped", None if wrong else scores, values, job.stop, text, message.seconds)
         elif missing:
             text = f"never reported `{missing[0]}`; it reported {self._reported(values, missing[0])}"
             first = not self.state.objectives_seen
@@ -292,12 +304,15 @@ class _Decision:
 
     def _fail(self, job: Job, seq: int, cause: str, text: str, code: int | None, tail: str, seconds: float) -> None:
         """A failed attempt: void if it was interrupted, a stopped job if it was to stop, else tried again or a failure."""
-        if self.state.draining and (job.stop in ("drain", "abort") or cause in ("lost", "preempted")):
+        is_final = job.stop in causes.FINAL
+        if self.state.draining and not is_final and (job.stop in ("drain", "abort") or cause in ("lost", "preempted")):
             self._void(job, seq, "preempted", "the run was interrupted", counted=False)
         elif job.stop is not None:
             judged = {"seconds": seconds, **job.best}
             known = all(name in judged for name in self.state.metrics)
             scores, wrong = self._judge(job, judged) if known else (None, "")
+            scores = pruning.scores(job) if job.stop == "pruned" else scores
+            text = job.stop_reason or text
             self._end(job, seq, "stopped", None if wrong else scores, job.best, job.stop, text, seconds)
         elif cause in causes.RETRIED and job.lost + 1 < causes.MAX_ATTEMPTS:
             if cause == "preempted":

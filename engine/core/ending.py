@@ -8,6 +8,7 @@ from typing import Literal, TypeAlias
 from automl_run.engine.controllers.base import Outcome
 from automl_run.engine.words import counted
 
+from . import pruning
 from .causes import EXPLANATION, FIRST_ALIKE, IN_A_ROW
 from .state import State, better
 
@@ -19,7 +20,7 @@ def outcome(state: State, index: int) -> Outcome:
     verdict = state.recommended[index].verdict
     if verdict is None:
         raise ValueError(f"recommendation {index} has not ended")
-    return Outcome(index, verdict.state, verdict.scores)
+    return Outcome(index, verdict.state, verdict.scores, pruning.pruned_at(state, index))
 
 
 def room(state: State) -> int | None:

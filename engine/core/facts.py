@@ -149,9 +149,12 @@ class Reported(Fact, frozen=True):
 
 
 class StopAsked(Fact, frozen=True):
+    """`why`: a `causes.StopWhy`; `reason`: the same in words, "" where the word says all."""
+
     job: str
     fence: int
     why: str
+    reason: str = ""
 
 
 class AttemptEnded(Fact, frozen=True):

@@ -71,15 +71,16 @@ def cut(state: State, repeat: Repeat, ended: Job) -> tuple[EndState, str | None,
 
 
 def counted(state: State, recommended: Recommended) -> list[Job]:
-    """The jobs that an aggregate is of: those that are done, or else those with partial scores."""
+    """The jobs that an aggregate is of: the one that a pruner stopped, those that are done, or else those with partial scores."""
     scored = [job for name in recommended.jobs if (job := state.jobs[name]).scores]
-    return [job for job in scored if job.state == "done"] or scored
+    return [job for job in scored if job.cause == "pruned"] or [job for job in scored if job.state == "done"] or scored
 
 
 def verdict(state: State, repeat: Repeat, recommended: Recommended) -> Verdict:
     """The outcome of a recommendation whose jobs have ended: the aggregate of those that are done.
 
-    One that was stopped before any was done has that of partial values, as a single job would.
+    One that was stopped before any was done has that of partial values, as a single job would; one that a pruner stopped, by what
+    one of its jobs reported, has what that job had come to.
     """
     jobs = [state.jobs[name] for name in recommended.jobs]
     judged = counted(state, recommended)

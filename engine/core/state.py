@@ -10,9 +10,10 @@ import msgspec
 from msgspec.structs import replace
 
 from automl_run.dsl.elaborate.support import metric_names
-from automl_run.dsl.ir import Objective, Program, Repeat
+from automl_run.dsl.ir import Objective, Program, Repeat, Spec
 
 from . import facts
+from .curve import Curve
 from .pmap import PMap
 
 JobState = Literal["waiting", "running", "done", "stopped", "failed", "infeasible"]
@@ -71,11 +72,15 @@ class Job(msgspec.Struct, frozen=True):
     seq: int = 0
     #: counted attempts that ended without an end of the job
     lost: int = 0
-    #: why the newest attempt was asked to stop
+    #: why the newest attempt was asked to stop, in a word and in words
     stop: str | None = None
+    stop_reason: str = ""
     #: metric -> its best value reported by the newest attempt; for a metric that is no objective, the last one
     best: Mapping[str, float] = msgspec.field(default_factory=dict)
     last_step: int | None = None
+    #: of a study with a pruner: how often the newest attempt reported the objective, and what all attempts made known of it
+    told: int = 0
+    curve: Curve = Curve()
     scores: tuple[float, ...] | None = None
     values: Mapping[str, float] = msgspec.field(default_factory=dict)
     cause: str | None = None
@@ -153,6 +158,8 @@ class State(msgspec.Struct, frozen=True):
     failures: tuple[str, ...] = ()
     #: True once a job has reported every objective: their names are right
     objectives_seen: bool = False
+    #: of a study with a pruner: the ended jobs that others are compared with
+    ran: tuple[Job, ...] = ()
     #: set in this epoch: nothing is started any more, and this is (state, reason) to end with
     stopping: tuple[Literal["done", "failed"], str] | None = None
     # ---- transient ----
@@ -175,6 +182,10 @@ class State(msgspec.Struct, frozen=True):
     def metrics(self) -> tuple[str, ...]:
         """What a job must have reported to be judged; `seconds` is known of every job."""
         return metric_names(self.program.study) if self.program else ()
+
+    @property
+    def pruner(self) -> Spec | None:
+        return self.program.study.pruner if self.program else None
 
     @property
     def repeat(self) -> Repeat | None:

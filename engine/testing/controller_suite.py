@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import ClassVar, TypeAlias
 
 from automl_run.dsl import evaluate, ir
@@ -185,7 +185,8 @@ class ControllerSuite(ABC):
                     break
                 ended = running.pop(0)
                 new = controller.recommend(1)
-                outcome = Outcome(ended.index, "done", (by_index(ended),))
+                pruned = ended.index % 3 == 0
+                outcome = Outcome(ended.index, "stopped" if pruned else "done", (by_index(ended),), 2 if pruned else None)
                 controller.observe(outcome)
                 log += [outcome, *new]
                 running += new
@@ -202,9 +203,10 @@ class ControllerSuite(ABC):
     def test_every_kind_of_end_is_taken(self) -> None:
         for program in self.programs():
             controller = self.make(program)
-            for end in (("stopped", (0.5,)), ("stopped", None), ("infeasible", None), ("failed", None)):
+            ends = [Outcome(0, "stopped", (0.5,)), Outcome(0, "stopped", (0.4,), 3), Outcome(0, "stopped", None)]
+            for end in (*ends, Outcome(0, "infeasible", None), Outcome(0, "failed", None)):
                 for entry in controller.recommend(1):
-                    controller.observe(Outcome(entry.index, end[0], end[1]))
+                    controller.observe(replace(end, index=entry.index))
             Drive(controller, 2, by_index).run()
 
     def test_takes_the_baseline(self) -> None:

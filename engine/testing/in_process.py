@@ -101,10 +101,14 @@ class ThreadAgent:
             nonlocal seq, stopped
             seq += 1
             connection.send(wire.Metric(assign.job, assign.fence, seq, step, metrics))
-            select.select([connection], [], [], 0)
-            for message in connection.receive():
-                stopped = stopped or isinstance(message, wire.Stop)
-            return stopped or self._stop.is_set()
+            seen = not assign.judged
+            while True:
+                select.select([connection], [], [], 0 if seen else 0.05)
+                for message in connection.receive():
+                    stopped = stopped or isinstance(message, wire.Stop)
+                    seen = seen or (isinstance(message, wire.Ack) and message.seq >= seq)
+                if seen or stopped or connection.eof or self._stop.is_set():
+                    return stopped or self._stop.is_set()
 
         try:
             values = dict(self.job(assign, report))

@@ -43,7 +43,7 @@ BAD = {
     "a range fixed with =": ("x = 0.0..1.0", "", "AM001"),
     "an unknown controller": ("x ~ 0.0..1.0", "  controller = Grud()", "Grid"),
     "an unknown study key": ("x ~ 0.0..1.0", "  budgets = 3", "budget"),
-    "a study key of a later version": ("x ~ 0.0..1.0", "  pruner = Median()", "AM199"),
+    "a study key of a later version": ("x ~ 0.0..1.0", "  pruner = my.Pruner()", "AM199"),
 }
 
 

@@ -44,13 +44,13 @@ def test_explain_a_path(file: str, capsys: pytest.CaptureFixture[str]) -> None:
 
 def test_a_run_refuses_what_check_accepts(file: str, capsys: pytest.CaptureFixture[str]) -> None:
     path = Path(file)
-    path.write_text('automl 1\nstudy {\n  target = Python("a:b")\n  maximize dice\n  pruner = Median()\n}\nx ~ 1..3\n')
+    path.write_text('automl 1\nstudy {\n  target = Python("a:b")\n  maximize dice\n  pruner = my.Pruner()\n}\nx ~ 1..3\n')
     before = sorted(path.parent.rglob("*"))
     assert main(["check", file]) == 0
     assert "warning[AM199]" in capsys.readouterr().err
     assert main([file]) == 2
     said = capsys.readouterr().err
-    assert "error[AM199]: `pruner` is not supported yet" in said
+    assert "error[AM199]: the pruner `my.Pruner` is not supported yet" in said
     assert "a.automl:5:3" in said
     assert sorted(path.parent.rglob("*")) == before
 

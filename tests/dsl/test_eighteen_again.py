@@ -515,7 +515,6 @@ def test_a_null_among_the_items_of_a_list_stays(read: Read) -> None:
 PAGE = Path(__file__).resolve().parents[2] / "docs" / "language.md"
 #: How a study says each thing that the page lists as not run yet.
 SAID = {
-    "pruner": "pruner = Median()",
     "phase": "phase a { controller = Random() }",
 }
 

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
+from small_mmar import make_study
 
 from automl_run.dsl import ir
 from automl_run.dsl.elaborate.support import metric_names, unsupported
 from automl_run.dsl.evaluate import Undefined, scores, unacceptable_because
-from automl_run.dsl.load import check_text, parse
+from automl_run.dsl.load import check, check_text, parse
 from automl_run.dsl.validate import problems
 from automl_run.errors import InputError
 
@@ -135,18 +138,19 @@ def test_the_whole_table() -> None:
 def test_what_no_run_honours_is_a_warning_at_its_place() -> None:
     checked = check_text(f"study {{{ALL}}}\nlr ~ 0.1..1.0\nmodel.depth ~ 1..3")
     found = [(item.code, item.severity) for item in checked.diagnostics]
-    assert found == [("AM199", "warning")] * 3
+    assert found == [("AM199", "warning")] * 2
     text = checked.rendered()
-    for said in ("pruner =", "phase explore", "phase polish"):
+    for said in ("phase explore", "phase polish"):
         assert said in text
     assert checked.program is not None
-    assert len(unsupported(checked.program)) == 3
+    assert len(unsupported(checked.program)) == 2
 
 
 RUN = (
     *(f"controller = {name}()" for name in ("Sobol", "GP", "CmaEs", "NSGA2")),
     "controller = CmaEs(sigma = 0.1, population = 8)",
     "budget { gpu_hours = 2 }",
+    "pruner = Median()",
 )
 
 
@@ -192,12 +196,22 @@ def test_gpu_hours_are_a_limit_as_time_is(limit: str, trials: int | None) -> Non
     assert study(f"budget {{ {limit} }}").study.budget.trials == trials
 
 
-@pytest.mark.parametrize("body", ["controller = PBT()", "pruner = ASHA()", "phase a { controller = Grid() }"])
+@pytest.mark.parametrize("body", ["controller = PBT()", "pruner = my.Pruner()", "phase a { controller = Grid() }"])
 def test_a_run_refuses_them_before_it_writes(body: str) -> None:
     from automl_run.engine.run import RunOptions, run_study
 
     with pytest.raises(InputError, match="is not supported yet"):
         run_study(study(body), RunOptions())
+
+
+def test_an_mmar_reports_epochs_and_no_steps(tmp_path: Path) -> None:
+    file = make_study(tmp_path, more="")
+    text = file.read_text()
+    for resource, codes in (("steps", ["AM402"]), ("epochs", []), ("reports", [])):
+        file.write_text(text.replace("controller", f'pruner = ASHA(resource = "{resource}")\n  controller'))
+        found = [item.code for item in check(file).diagnostics if item.severity == "error"]
+        assert found == codes
+    assert parse("study { pruner = null }\nx ~ 1..3").study.pruner is None
 
 
 def test_a_class_of_ones_own_is_data() -> None:
@@ -245,6 +259,8 @@ def test_a_study_with_phases_ends(body: str, trials: int | None) -> None:
         ("pruner = Hyperband(min = 5, max = 5)", "AM402", "max = 300"),
         ("pruner = ASHA(eta = 1)", "AM402", ""),
         ("pruner = 3", "AM402", ""),
+        ('pruner = ASHA(resource = "epoch")', "AM402", "did you mean `epochs`?"),
+        ('pruner = ASHA(resource = "seconds")', "AM402", '"epochs", "steps", "reports"'),
         ("repeat { fold = 5 }", "AM401", "did you mean `folds`?"),
         ("repeat { folds = 1 }", "AM402", "from 2"),
         ("repeat { folds = 500, seeds = [0, 1, 2] }", "AM402", "1500 jobs for each point are more than 1000"),

@@ -51,6 +51,31 @@ def test_a_failure_is_never_a_score() -> None:
     assert {trial.state.name for trial in controller._study.trials if trial.values is None} == {"FAIL"}
 
 
+def test_what_a_pruned_job_had_come_to_is_no_score_and_ranks_below_all_scores() -> None:
+    program = make_program(Param("x", Real(0.0, 1.0), ("x",), (0.5,)), trials=None, baseline=False)
+
+    def observed() -> TPE:
+        controller = TPE(program, 60, startup=8)
+        for entry in controller.recommend(12):
+            assert entry.point is not None
+            x = entry.point["x"]
+            # What is pruned would be the best of all, were it a score.
+            outcome = Outcome(entry.index, "done", (x,)) if x > 0.5 else Outcome(entry.index, "stopped", (9.0,), 3)
+            controller.observe(outcome)
+        return controller
+
+    one, two = observed(), observed()
+    trials = {
+        name: [trial for trial in one._study.trials if trial.state.name == name] for name in ("COMPLETE", "PRUNED", "RUNNING")
+    }
+    assert len(trials["COMPLETE"]) + len(trials["PRUNED"]) == 12
+    assert not trials["RUNNING"]
+    assert {tuple(trial.intermediate_values.items()) for trial in trials["PRUNED"]} == {((3, 9.0),)}
+    points = [entry.point for entry in one.recommend(8)]
+    assert points == [entry.point for entry in two.recommend(8)]
+    assert sum(point["x"] > 0.5 for point in points if point) >= 6
+
+
 def test_a_finite_space_is_used_up_without_repeats() -> None:
     table = Drive(TPE(finite_program(None), None), 3, lambda entry: float(entry.index)).run().table
     points = [tuple(entry.point.items()) for entry in table if entry.point]
