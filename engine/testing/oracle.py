@@ -1,7 +1,7 @@
 """Judges a recorded run. It shares no code with the engine: it reads plain values, and knows the contract only.
 
     journal   every stored fact as a dictionary, its kind under "f", oldest first; RunStarted has the budget's `trials`,
-              and how many `repetitions` each recommendation gets
+              how many `repetitions` each recommendation gets, and the `pruner` with its arguments, `metric` and `direction`
     events    what happened in the world, in order: {"e": kind, "at": seconds, ...}
 
 Kinds of events: start, report, outcome, end (of an attempt's processes: job, fence, pid); send (what a scheduler told an agent, and
@@ -15,6 +15,8 @@ from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from itertools import pairwise
 from typing import Any
+
+from .oracle_of_pruners import pruned
 
 Record = dict[str, Any]
 
@@ -30,6 +32,7 @@ def judge(journal: Sequence[Record], events: Sequence[Record], left: Sequence[st
     wrong += _acknowledged(journal, events)
     wrong += _ends(journal, ended)
     wrong += _repetitions(journal, ended)
+    wrong += pruned(journal)
     wrong += _fences(journal)
     wrong += _devices(events)
     wrong += _reports(journal, events)

@@ -21,7 +21,7 @@ from automl_run.engine.agent.agent import Agent
 from automl_run.engine.agent.attempt import Attempt
 from automl_run.engine.agent.outcome import Outcome
 from automl_run.engine.controllers.base import Controller
-from automl_run.engine.core import causes, decide, facts, repetition
+from automl_run.engine.core import causes, decide, facts, pruning, repetition
 from automl_run.engine.core import inputs as on
 from automl_run.engine.core.state import State, WorkerState
 from automl_run.engine.scheduler import Scheduler
@@ -303,6 +303,19 @@ def _run_anyway() -> AbstractContextManager[object]:
         return decided if len(state.recommended[ended.index].jobs) >= 2 else None
 
     return _wrap(repetition, "cut", cut)
+
+
+# -- pruners --------------------------------------------------------------------------------------------------------------
+
+
+@_mutant("a pruned job whose scheduler died is tried again")
+def _pruned_again() -> AbstractContextManager[object]:
+    return mock.patch.object(causes, "FINAL", causes.FINAL - {"pruned"})
+
+
+@_mutant("the better jobs are pruned")
+def _best_pruned() -> AbstractContextManager[object]:
+    return _wrap(pruning, "better", lambda original, a, b, direction: original(b, a, direction))
 
 
 # -- the controller -------------------------------------------------------------------------------------------------------

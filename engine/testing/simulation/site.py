@@ -139,6 +139,11 @@ class Site:
             study["repeat"] = ir.Repeat(folds=apart.randint(2, 4), abandon=apart.random() < 0.3)
         if apart.random() < 0.2:
             study["budget"] = msgspec.structs.replace(budget, gpu_hours=apart.choice([20.0, 60.0]) / 3600)
+        apart = random.Random(f"pruner {self.seed}")
+        if apart.random() < 0.25:
+            median = ir.Spec("Median", {"startup": 1, "warmup": apart.randint(0, 1)})
+            asha = ir.Spec("ASHA", {"min": 1, "eta": 2, "resource": apart.choice(["epochs", "reports"])})
+            study["pruner"] = apart.choice([median, asha])
         lr = ir.Param("lr", ir.Real(0.0, 1.0), ("lr",), (0.5,))
         program = ir.Program(ir.Study(**study), (lr,), ir.MapNode({"lr": ir.Read("lr")}), digest="d")
         harsh = draw.random() < 0.5
@@ -181,6 +186,14 @@ class Site:
         journal[0]["trials"] = self.setting.program.study.budget.trials
         repeat = self.setting.program.study.repeat
         journal[0]["repetitions"] = 1 if repeat is None else repeat.folds
+        pruner, (objective,) = self.setting.program.study.pruner, self.setting.program.study.objectives
+        if pruner is not None:
+            journal[0]["pruner"] = {
+                "name": pruner.name,
+                "metric": objective.metric,
+                "direction": objective.direction,
+                **pruner.args,
+            }
         left = [actor.name for actor in self.world.actors] + [f"keeper of {k.spec.job}" for k in self.keepers]
         table = self._table() if ended else {}
         return Ending(self.seed, ended, journal, self.world.events, left, table, dict(self.world.faults))
