@@ -287,9 +287,15 @@ class _Decision:
     def _reported(self, values: Mapping[str, float], missing: str) -> str:
         """The names of `values`; instead of none, how `missing` can be reported."""
         target = None if self.state.program is None else self.state.program.study.target
-        how = causes.HOW_TO_REPORT.get("" if target is None else target.name)
-        nothing = f"nothing: {how.format(missing)}" if how else "nothing"
-        return ", ".join(f"`{name}`" for name in sorted(values)) or nothing
+        if values:
+            return ", ".join(f"`{name}`" for name in sorted(values))
+        if target is None or target.name not in causes.HOW_TO_REPORT:
+            return "nothing"
+        # A pattern for it is there, so its author knows the other ways.
+        patterns = target.args.get("metrics")
+        if isinstance(patterns, dict) and missing in patterns:
+            return f"nothing: no line that it printed has what `metrics` looks for, `{patterns[missing]}`"
+        return f"nothing: {causes.HOW_TO_REPORT[target.name].format(missing)}"
 
     def _judge(self, job: Job, values: Mapping[str, float]) -> tuple[tuple[float, ...] | None, str]:
         """The scores of `values`, and what makes them unacceptable; no scores where an expression has no value."""

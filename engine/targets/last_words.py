@@ -16,6 +16,8 @@ _RANK: Final = re.compile(r"\[rank\d+\]: ?")
 _PLACE: Final = re.compile(r'\s*File "(.+)", line (\d+)$')
 #: torchrun's own, after which it sums up that something failed, but not what.
 _LAUNCHER: Final = "ChildFailedError"
+#: Lightning's last line when one of its processes failed.
+_ENDS_ALL: Final = re.compile(r"Child process with PID \d+ terminated with code")
 #: Of a process that another one's failure took down.
 _SECOND_HAND: Final = re.compile(r"Connection (?:closed|reset) by peer|remote process exited|ncclRemoteError")
 #: Below a reason of several lines some libraries say where there is more to read.
@@ -28,7 +30,7 @@ def last_words(tail: str) -> str:
 
     Of a launcher's report, the exception that it is about.
     """
-    lines = [line for line in tail.splitlines() if any(map(str.isalnum, _bare(line)))]
+    lines = [line for line in tail.splitlines() if any(map(str.isalnum, _bare(line))) and not _ENDS_ALL.search(line)]
     if advised := bool(lines) and _ADVICE.match(lines[-1]) is not None:
         del lines[-1]
     last = lines[-1].strip() if lines else ""

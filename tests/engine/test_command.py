@@ -318,6 +318,7 @@ HYDRA = "Set the environment variable HYDRA_FULL_ERROR=1 for a complete stack tr
             '  File "train.py", line 3\n    x = = 3\n        ^\nSyntaxError: invalid syntax\n',
             "SyntaxError: invalid syntax (train.py, line 3)",
         ),
+        ("no volume\n[rank: 1] Child process with PID 7 terminated with code 3. Forcefully terminating all others\n", "no volume"),
         (TRACEBACK, "train()"),
     ],
 )

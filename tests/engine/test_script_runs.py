@@ -122,6 +122,10 @@ def test_what_cannot_run_is_refused_at_its_place_with_nothing_written(tmp_path: 
     ("target", "how"),
     [
         ('Command("true")', "a script calls `automl_run.report(step, dice=...)` or prints `automl: step=1 dice=0.5`"),
+        (
+            'Command("echo Dice 0.5", metrics = {dice: "dice ([0-9.]+)"})',
+            "no line that it printed has what `metrics` looks for, `dice ([0-9.]+)`",
+        ),
         ('Python("train:main")', "a function calls `report(step, dice=...)` or returns the value"),
     ],
 )
