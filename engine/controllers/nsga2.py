@@ -9,27 +9,19 @@ from __future__ import annotations
 
 import random
 from collections.abc import Generator
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from automl_run.dsl.ir import Param, Point, Program
 
 from . import domains
 from .optuna_study import OptunaStudy
-from .sampling import SamplingController
+from .sampling import SamplingController, Scored
 from .space import generator
 
 if TYPE_CHECKING:
     from optuna.samplers import NSGAIISampler
 
 _DRAWS: Final = 20
-
-
-@dataclass(frozen=True, slots=True)
-class _Scored:
-    index: int
-    point: Point
-    scores: tuple[float, ...]
 
 
 class NSGA2(SamplingController):
@@ -42,8 +34,8 @@ class NSGA2(SamplingController):
     def __init__(self, program: Program, trials: int | None, population: int = 16) -> None:
         super().__init__(program, trials, "nsga2")
         self._population = population
-        self._parents: list[_Scored] = []
-        self._newest: list[_Scored] = []
+        self._parents: list[Scored] = []
+        self._newest: list[Scored] = []
         #: holds those that the parents were selected from
         self._study: OptunaStudy | None = None
         self._begin()
@@ -58,7 +50,7 @@ class NSGA2(SamplingController):
     def _tell(self, index: int, point: Point, scores: tuple[float, ...] | None) -> None:
         if scores is None:
             return
-        self._newest.append(_Scored(index, point, scores))
+        self._newest.append(Scored(index, point, scores))
         if len(self._newest) == self._population:
             self._select()
 

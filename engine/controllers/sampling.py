@@ -11,12 +11,22 @@ import math
 import random
 from abc import ABC, abstractmethod
 from collections.abc import Generator
+from dataclasses import dataclass
 
 from automl_run.dsl.ir import Point, Program
 
 from .base import Outcome, Recommendation
 from .neighbours import nearest_drawn, nearest_of
 from .space import Space, generator, point_key
+
+
+@dataclass(frozen=True, slots=True)
+class Scored:
+    """A recommendation that ended with finite scores, one for each objective."""
+
+    index: int
+    point: Point
+    scores: tuple[float, ...]
 
 
 class SamplingController(ABC):

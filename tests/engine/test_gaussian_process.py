@@ -55,7 +55,7 @@ def bowl(entry: Recommendation) -> float:
 
 
 def test_finds_the_bottom_of_a_bowl() -> None:
-    table = Drive(GP(conditional_program(), 20, startup=5), 2, bowl).run().table
+    table = Drive(GP(conditional_program(), 24), 2, bowl).run().table
     assert sum(bowl(entry) for entry in table[-8:]) / 8 > 0.3
 
 
@@ -97,3 +97,12 @@ def test_several_objectives() -> None:
             controller.observe(Outcome(entry.index, "done", (-((x - 0.3) ** 2), x)))
     # Between 0 and 0.3 neither gets better without the other getting worse.
     assert sum(x <= 0.35 for x in xs[6:]) >= 4
+
+
+def test_many_outcomes_are_fitted_by_the_best_and_the_newest(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("automl_run.engine.controllers.gaussian_process._MOST", 8)
+    objectives = (Objective("a", "maximize"), Objective("b", "minimize"))
+    controller = GP(Program(Study(objectives=objectives), (Param("x", Real(0.0, 1.0), ("x",), (0.9,)),), MapNode({})), None, 30)
+    for entry in controller.recommend(20):
+        controller.observe(Outcome(entry.index, "done", (-abs(entry.index - 3.0), abs(entry.index - 9.0))))
+    assert [each.index for each in controller._fitted()] == [2, 3, 8, 9, 17, 18, 19, 20]
