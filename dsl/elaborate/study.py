@@ -122,8 +122,8 @@ class StudyReader:
         self.spans.update({f"metric {name}": span for name, span in expressions.spans.items()})
         phases = self._read_phases(labels)
         target = _spec(values.get("target")) or base
+        self._refuse_objectives(len(objectives))
         for part in (self._study, *self._phases.values()):
-            self._refuse_objectives(part, len(objectives))
             self._check_pruner(part, target)
         budget = self._study.budget()
         if self._is_endless(controller, budget, phases):
@@ -352,13 +352,13 @@ class StudyReader:
                 self.faults.append(fault.diagnostic)
         return tuple(out)
 
-    def _refuse_objectives(self, part: _Part, count: int) -> None:
-        """A controller that would leave objectives out says so."""
-        controller = _spec(part.values.get("controller"))
+    def _refuse_objectives(self, count: int) -> None:
+        """A controller that would leave objectives out says so. Phases are not run yet, in whatever way theirs would be told."""
+        controller = _spec(self._study.values.get("controller"))
         if controller is not None and controller.name in SINGLE_OBJECTIVE and count > 1:
             message = f"`{controller.name}` searches for one objective, and the study has {count}"
             help = "`NSGA2()`, `TPE()` and `GP()` search for several"
-            self.faults.append(Fault("AM402", message, part.settings["controller"].value.span, help=help).diagnostic)
+            self.faults.append(Fault("AM402", message, self._study.settings["controller"].value.span, help=help).diagnostic)
 
     # -- sections ---------------------------------------------------------------------------------------------------------------
 
