@@ -19,7 +19,7 @@ from typing import Any
 import nibabel
 import numpy as np
 import pytest
-from bundle_volumes import subjects, template
+from brain import subjects, template
 
 from automl_run.dsl.load import load
 from automl_run.engine.targets.command_line import Filling
@@ -130,7 +130,7 @@ class Tissue(lightning.LightningModule):
 
 lightning.seed_everything(0)
 volumes = numpy.load("volumes.npz")
-image, label = torch.from_numpy(volumes["image"])[:, None] / 255, torch.from_numpy(volumes["label"]).long()
+image, label = torch.from_numpy(volumes["image"])[:, None] / 128 - 1, torch.from_numpy(volumes["label"]).long()
 training, validation = (DataLoader(TensorDataset(image[part], label[part])) for part in (slice(4), slice(4, None)))
 checkpoints = automl_run.report.checkpoint_dir
 trainer = lightning.Trainer(max_epochs=6, accelerator="cpu", logger=False, enable_progress_bar=False,
@@ -279,7 +279,7 @@ def test_the_pattern_for_nnunet(values: str) -> None:
 
 def dataset(folder: Path) -> None:
     """Five subjects of 5 mm from the ICBM average: shifted, of other contrast, with noise."""
-    t1, gm, wm = (template(name)[::5, ::5, ::5] for name in ("t1", "gm", "wm"))
+    t1, gm, wm = (np.kron(template(name), np.ones((2, 2, 2)))[::5, ::5, ::5] for name in ("t1", "gm", "wm"))
     label = np.where(gm > 127, 1, np.where(wm > 127, 2, 0)).astype(np.uint8)
     random, affine = np.random.default_rng(0), np.diag([5.0, 5.0, 5.0, 1.0])
     for name in ("imagesTr", "labelsTr"):

@@ -1,20 +1,18 @@
-"""docs/training.md: its program is run, its commands in their order, on an MMAR of balls in noise."""
+"""docs/training.md: its program is run, its commands in their order, on a small MMAR."""
 
 from __future__ import annotations
 
-import json
 import os
 import re
 import shlex
 import subprocess
 import sys
 from pathlib import Path
-from typing import Any
 
 import proof_run
 import pytest
 import torch
-from tiny_mmar import write_mmar
+from small_mmar import make_mmar, training_config
 
 PAGE = (Path(__file__).resolve().parents[1] / "docs" / "training.md").read_text(encoding="utf-8")
 #: Says that the second epoch has begun, and slows the training down until `go` is there.
@@ -42,9 +40,9 @@ class Place:
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        config: Any = write_mmar(path / "mmar", epochs=20)
+        config = training_config(epochs=20)
         config["train"]["handlers"].append({"path": "slow.Slow"})
-        (path / "mmar" / "config" / "config_train.json").write_text(json.dumps(config))
+        make_mmar(path / "mmar", config)
         custom = path / "mmar" / "custom"
         custom.mkdir()
         (custom / "slow.py").write_text(SLOW)

@@ -11,7 +11,8 @@ import numpy as np
 import pytest
 import tiny_bundle
 import torch
-from small_mmar import AFFINE, make_study
+from brain import AFFINE
+from small_mmar import make_study
 
 from automl_run.cli.main import main
 from automl_run.engine.export.ensemble import ensemble

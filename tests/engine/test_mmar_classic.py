@@ -59,9 +59,9 @@ def classic() -> dict[str, Any]:
             "pre_transforms": [
                 component("LoadNifti", fields=FIELDS),
                 component("ConvertToChannelsFirst", fields=FIELDS),
-                component("ScaleByResolution#ScaleImg", fields=["image"], target_resolution=[1.5, 1.5, 2.0]),
-                component("ScaleByResolution#ScaleLb", fields=["label"], is_label=True, target_resolution=[1.5, 1.5, 2.0]),
-                component("ScaleIntensityRange", fields="image", a_min=0, a_max=100, b_min=0.0, b_max=1.0, clip=True),
+                component("ScaleByResolution#ScaleImg", fields=["image"], target_resolution=[2.0, 2.0, 4.0]),
+                component("ScaleByResolution#ScaleLb", fields=["label"], is_label=True, target_resolution=[2.0, 2.0, 4.0]),
+                component("ScaleIntensityRange", fields="image", a_min=0, a_max=255, b_min=0.0, b_max=1.0, clip=True),
                 component("CropFixedSizeRandomCenter", size=[16, 16, 16], fields=FIELDS),
                 component("RandomSpatialFlip", fields=FIELDS),
                 component("ScaleIntensityOscillation", fields="image", magnitude=0.1, probability=0.5),
@@ -117,8 +117,7 @@ def test_batches_of_transforms_are_no_batches_of_the_loader() -> None:
 
 @pytest.mark.timeout(200)
 def test_it_is_searched(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
-    root = make_mmar(tmp_path / "m", training=2, validation=1)
-    (root / "config" / "config_train.json").write_text(json.dumps(classic()))
+    root = make_mmar(tmp_path / "m", classic(), training=2, validation=1)
     handlers = [{"name": name} for name in ("MMARHandler", "StatsHandler", "MMARTensorboardHandler")]
     (root / "config" / "config_automl.json").write_text(
         json.dumps({"handlers": handlers, "controller": component("ReinforcementController", max_rounds=1)})

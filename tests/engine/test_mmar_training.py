@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 import json
 import logging
 import sys
@@ -10,12 +9,11 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import nibabel
-import numpy as np
 import pytest
 import torch
+from clara_mmar import CONFIGS, make_clara_mmar
 from monai.utils import set_determinism
-from small_mmar import make_mmar, of_clara_4_0
+from small_mmar import component, config_of_clara_4_0, make_mmar, training_config
 
 from automl_run.dsl.ir import Value
 from automl_run.engine.targets.base import Job
@@ -25,7 +23,6 @@ from automl_run.engine.targets.mmar.evaluate import evaluate
 from automl_run.engine.targets.mmar.networks import SegAhnet, patch_sizes
 from automl_run.errors import JobError
 
-CLARA = Path(__file__).parents[2].parent / "shared" / "data" / "clara-4.1"
 CPU = torch.device("cpu")
 
 
@@ -63,117 +60,40 @@ def run(
 ) -> list[tuple[int, dict[str, float]]]:
     folder.mkdir()
     report = Recorder(folder, stop_at)
-    job = Job("W1_1_J1", folder, config, {}, seed, 1, (), ("dice",), report)
+    job = Job("W1_1_J1", folder, config, {}, seed, 1, (), ("val_mean_dice",), report)
     found = MmarTarget(str(root), root, {}).run(job)
     best = max((metrics for _, metrics in report.seen), key=lambda metrics: next(iter(metrics.values())), default=None)
     assert found == best, "what counts is what the kept weights gave"
     return report.seen
 
 
-def component(name: str, /, **args: Any) -> dict[str, Any]:
-    return {"name": name, "args": args}
-
-
-def volumes(folder: Path, count: int, size: int) -> list[dict[str, str]]:
-    """Balls in noise, 1 mm."""
-    rng = np.random.default_rng(0)
-    grid = np.stack(np.meshgrid(*[np.arange(size)] * 3, indexing="ij"))
-    items = []
-    for index in range(count):
-        label = (np.linalg.norm(grid - size / 2 - index, axis=0) < size / 4).astype(np.float32)
-        image = 100 * label + rng.normal(0, 20, label.shape).astype(np.float32)
-        for name, data in (("image", image), ("label", label)):
-            nibabel.save(nibabel.Nifti1Image(data, np.eye(4)), folder / f"{name}{index}.nii.gz")
-        items.append({"image": f"image{index}.nii.gz", "label": f"label{index}.nii.gz"})
-    return items
-
-
 @pytest.fixture(scope="module")
 def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """An MMAR's folder with a data list of two training volumes and one for validation."""
-    folder = tmp_path_factory.mktemp("mmar")
-    items = volumes(folder, 3, 24)
-    (folder / "data.json").write_text(json.dumps({"training": items[:2], "validation": items[2:]}))
-    return folder
-
-
-def dataset(key: str) -> dict[str, Any]:
-    return {
-        **component("CacheDataset", transform="@pre_transforms", progress=False),
-        "data_list_file_path": "data.json",
-        "data_list_key": key,
-    }
+    """An MMAR of two volumes to train on and one for validation, larger than what a crop leaves."""
+    return make_mmar(tmp_path_factory.mktemp("mmar") / "mmar", training=2, validation=1, size=24)
 
 
 def config() -> dict[str, Any]:
-    """A complete small training config in Clara's form."""
+    """The small MMAR's config with more of Clara's form: old names, parts that are switched off, a saver of its own."""
     keys = ["image", "label"]
-    shared: dict[str, Any] = {
-        "dataloader": component("DataLoader", dataset="@dataset", batch_size=1),
-        "inferer": {"name": "SimpleInferer"},
-    }
-    return {
-        "epochs": 2,
-        "num_interval_per_valid": 1,
-        "amp": True,
-        "determinism": {"random_seed": 7},
-        "train": {
-            **copy.deepcopy(shared),
-            "loss": component("DiceLoss", to_onehot_y=True, softmax=True),
-            "optimizer": component("Adam", params="#@model.parameters()", lr=0.01),
-            "model": component("UNet", dimensions=3, in_channels=1, out_channels=2, channels=[4, 8], strides=[2], norm="INSTANCE"),
-            "pre_transforms": [
-                component("LoadImaged", keys=keys),
-                component("EnsureChannelFirstd", keys=keys),
-                component("ScaleIntensityd#Scale", keys="image"),
-                component("RandSpatialCropd", keys=keys, roi_size=[16, 16, 16], random_size=False),
-                component("RandomAxisFlip", fields=keys, probability=0.5),
-                {**component("RandGaussianNoised", keys="image", prob=1.0), "disabled": True},
-            ],
-            "dataset": dataset("training"),
-            "handlers": [
-                component("ValidationHandler", validator="@evaluator", epoch_level=True, interval=1),
-                {**component("CheckpointLoader", load_path="nowhere.pt", load_dict={"model": "@model"}), "disabled": True},
-            ],
-            "trainer": component(
-                "SupervisedTrainer",
-                max_epochs=2,
-                train_data_loader="@dataloader",
-                network="@model",
-                loss_function="@loss",
-                optimizer="@optimizer",
-                inferer="@inferer",
-                train_handlers="@handlers",
-                amp=True,
-            ),
-        },
-        "validate": {
-            **copy.deepcopy(shared),
-            "pre_transforms": [{"ref": "LoadImaged"}, {"ref": "EnsureChannelFirstd"}, {"ref": "Scale"}],
-            "dataset": dataset("validation"),
-            "post_transforms": [
-                component("AsDiscreted", keys=["pred", "label"], argmax=[True, False], to_onehot=True, n_classes=2)
-            ],
-            "key_metric": {
-                **component("MeanDice", output_transform="#monai.handlers.from_engine(['pred', 'label'])"),
-                "log_label": "dice",
-            },
-            "handlers": [
-                component(
-                    "CheckpointSaver", save_dir="models", save_dict={"model": "@model", "train_conf": "@conf"}, save_key_metric=True
-                )
-            ],
-            "evaluator": component(
-                "SupervisedEvaluator",
-                val_data_loader="@dataloader",
-                network="@model",
-                inferer="@inferer",
-                postprocessing="@post_transforms",
-                key_val_metric="@key_metric",
-                val_handlers="@handlers",
-            ),
-        },
-    }
+    config = training_config(epochs=2)
+    train, validate = config["train"], config["validate"]
+    config["amp"] = True
+    train["trainer"]["args"] |= {"amp": True, "max_epochs": 2}
+    network = train["model"]["args"]
+    network |= {"dimensions": network.pop("spatial_dims"), "norm": "INSTANCE"}
+    train["pre_transforms"][3:] = [
+        component("RandSpatialCropd", keys=keys, roi_size=[16, 16, 16], random_size=False),
+        component("RandomAxisFlip", fields=keys, probability=0.5),
+        {**component("RandGaussianNoised", keys="image", prob=1.0), "disabled": True},
+    ]
+    loader = component("CheckpointLoader", load_path="nowhere.pt", load_dict={"model": "@model"})
+    train["handlers"].append({**loader, "disabled": True})
+    validate["post_transforms"][1]["args"] |= {"to_onehot": True, "n_classes": 2}
+    saved = {"model": "@model", "train_conf": "@conf"}
+    validate["handlers"] = [component("CheckpointSaver", save_dir="models", save_dict=saved, save_key_metric=True)]
+    validate["evaluator"]["args"]["val_handlers"] = "@handlers"
+    return config
 
 
 # -- training -------------------------------------------------------------------------------------------------------------
@@ -182,18 +102,18 @@ def config() -> dict[str, Any]:
 def test_a_config_trains_reports_and_leaves_its_models(root: Path, tmp_path: Path) -> None:
     seen = run(root, tmp_path / "a", config())
     assert [step for step, _ in seen] == [1, 2]
-    assert all(set(metrics) == {"dice", "train_loss"} and 0 <= metrics["dice"] <= 1 for _, metrics in seen)
+    assert all(set(metrics) == {"val_mean_dice", "train_loss"} and 0 <= metrics["val_mean_dice"] <= 1 for _, metrics in seen)
     models = tmp_path / "a" / "models"
     assert {"model.pt", "model_final.pt"} <= {path.name for path in models.iterdir()}
     assert any(path.name.startswith("checkpoint_key_metric=") for path in models.iterdir())
-    best = max(metrics["dice"] for _, metrics in seen)
+    best = max(metrics["val_mean_dice"] for _, metrics in seen)
     again = evaluate(config(), root, models / "model.pt", "validation", tmp_path / "b")
-    assert again["dice"] == pytest.approx(best, abs=1e-6)
+    assert again["val_mean_dice"] == pytest.approx(best, abs=1e-6)
 
 
 def test_a_config_of_clara_4_0_trains(tmp_path: Path) -> None:
     mmar = make_mmar(tmp_path / "m", training=2, validation=1)
-    written = of_clara_4_0(mmar)
+    written = config_of_clara_4_0()
     target = MmarTarget(str(mmar), mmar, {})
     rendered = target.render(written)
     target.inspect(rendered, ("val_mean_dice", "with_background"))
@@ -205,7 +125,7 @@ def test_a_config_of_clara_4_0_trains(tmp_path: Path) -> None:
 
 def test_progress_is_told_after_each_epoch(root: Path, tmp_path: Path) -> None:
     report = Recorder(tmp_path)
-    MmarTarget(str(root), root, {}).run(Job("W1_1_J1", tmp_path, config(), {}, 1, 1, (), ("dice",), report))
+    MmarTarget(str(root), root, {}).run(Job("W1_1_J1", tmp_path, config(), {}, 1, 1, (), ("val_mean_dice",), report))
     assert report.told == [("epoch 1/2", 0.5), ("epoch 2/2", 1.0)]
 
 
@@ -283,23 +203,13 @@ def test_a_component_of_the_mmars_custom_folder_is_found(tmp_path: Path) -> None
 # -- real Clara configs -----------------------------------------------------------------------------------------------------
 
 
-CLARA_CONFIGS = ("Enum", "LR_LP", "Loss_Optimizer", "Transform", "TransformProb")
-
-
-def clara_config(name: str, folder: Path) -> tuple[MmarTarget, dict[str, Any]]:
-    """One of NVIDIA's training configs, its searches removed as at the start of a job, with a tiny volume to train on."""
-    if not CLARA.is_dir():
-        pytest.skip(f"needs the Clara 4.1 configs in {CLARA}")
-    raw = json.loads((CLARA / "config" / f"trn_autoML_{name}.json").read_text())
+def clara_config(name: str, root: Path) -> tuple[MmarTarget, dict[str, Any]]:
+    """One of NVIDIA's training configs, its searches removed as at the start of a job, with a small volume to train on."""
+    make_clara_mmar(root)
+    raw = json.loads((root / "config" / f"trn_autoML_{name}.json").read_text())
     raw.pop("search", None)
     _choose_first(raw["train"])
-    (image, label) = volumes(folder, 1, 40)[0].values()
-    data = json.loads((CLARA / "dataset_autoML8files.json").read_text())
-    for key in ("training", "validation"):
-        data[key] = [{"image": image, "label": label}] * min(2, len(data[key]))
-    (folder / "data.json").write_text(json.dumps(data))
-    (folder / "config").mkdir()
-    target = MmarTarget(str(folder), folder, {"DATASET_JSON": "data.json", "DATA_ROOT": ".", "MMAR_CKPT": "models/model.pt"})
+    target = MmarTarget(str(root), root, {"DATASET_JSON": "data/dataset.json", "DATA_ROOT": "data", "MMAR_CKPT": "models/model.pt"})
     target.check()
     return target, target.render(raw)
 
@@ -312,35 +222,12 @@ def _choose_first(section: dict[str, Any]) -> None:
                 other["disabled"] = True
 
 
-@pytest.mark.parametrize("name", CLARA_CONFIGS)
+@pytest.mark.parametrize("name", CONFIGS)
 def test_a_real_clara_config_can_be_built(name: str, tmp_path: Path) -> None:
-    target, rendered = clara_config(name, tmp_path)
+    target, rendered = clara_config(name, tmp_path / "mmar")
     build = Build(rendered, target.root, tmp_path / "job", CPU, amp=False)
     assert type(build.part("train", "trainer")).__name__ == "SupervisedTrainer"
     assert type(build.part("validate", "evaluator")).__name__ == "SupervisedEvaluator"
-
-
-def test_a_real_clara_config_trains(tmp_path: Path) -> None:
-    target, rendered = clara_config("Transform", tmp_path)
-    train: Any = rendered["train"]
-    for part in train["pre_transforms"]:
-        if part.get("name") == "RandCropByPosNegLabeld":
-            part["args"].update(spatial_size=[32, 32, 32], num_samples=1)
-    validate: Any = rendered["validate"]
-    validate["inferer"]["args"]["roi_size"] = [32, 32, 32]
-    for section in (train, validate):
-        section["dataset"]["args"]["num_workers"] = section["dataloader"]["args"]["num_workers"] = 0
-    for handler in train["handlers"]:
-        if handler["name"] == "ValidationHandler":
-            handler["args"]["interval"] = 1
-    folder = tmp_path / "job"
-    folder.mkdir()
-    report = Recorder(folder)
-    target.run(Job("W1_1_J1", folder, rendered, {}, 1, 1, (), ("val_mean_dice",), report))
-    ((step, metrics),) = report.seen
-    assert step == 1
-    assert set(metrics) == {"val_mean_dice", "val_acc", "train_loss"}
-    assert (folder / "models" / "model.pt").is_file()
 
 
 # -- networks ---------------------------------------------------------------------------------------------------------------
@@ -425,7 +312,8 @@ def test_an_activation_is_not_applied_twice(root: Path, tmp_path: Path) -> None:
 def test_a_study_may_ask_for_weights_and_latency(root: Path, tmp_path: Path) -> None:
     folder = tmp_path / "job"
     folder.mkdir()
-    job = Job("W1_1_J1", folder, config(), {}, 1, 1, (), ("dice",), Recorder(folder), measured=("parameters", "latency_ms"))
+    report, measured = Recorder(folder), ("parameters", "latency_ms")
+    job = Job("W1_1_J1", folder, config(), {}, 1, 1, (), ("val_mean_dice",), report, measured=measured)
     found = MmarTarget(str(root), root, {}).run(job)
     assert isinstance(found, dict)
     saved = torch.load(folder / "models" / "model.pt", weights_only=True)["model"]

@@ -7,7 +7,7 @@ import json
 from pathlib import Path
 
 import pytest
-from small_mmar import component, make_mmar, of_clara_4_0
+from small_mmar import component, config_of_clara_4_0, make_mmar
 
 from automl_run.dsl.load import load_mmar
 from automl_run.engine.targets.mmar.outputs import Items, reading
@@ -73,8 +73,7 @@ def test_a_config_of_clara_4_1_stays_as_it_is(tmp_path: Path) -> None:
 
 
 def test_its_key_metric_is_the_objective(tmp_path: Path) -> None:
-    root = make_mmar(tmp_path / "m", training=1, validation=1)
-    (root / "config" / "config_train.json").write_text(json.dumps(of_clara_4_0(root)))
+    root = make_mmar(tmp_path / "m", config_of_clara_4_0(), training=1, validation=1)
     (root / "config" / "config_automl.json").write_text("{}")
     checked = load_mmar(root)
     assert checked.program is not None, checked.rendered()

@@ -1,47 +1,15 @@
-"""Small subjects derived from the ICBM brain: blocks of it, moved and in noise, by a seed."""
+"""Small subjects of a brain in the files that the model zoo's bundles expect."""
 
 from __future__ import annotations
 
 import json
 from pathlib import Path
 
-import nibabel
 import numpy as np
-from numpy.typing import NDArray
+from brain import save, subjects
 
 SHARED = Path(__file__).resolve().parents[3] / "shared" / "data"
-ICBM = SHARED / "icbm152"
 BUNDLES = SHARED / "bundles"
-EXAMPLE = Path(__file__).resolve().parents[2] / "examples" / "brain_tissue" / "data"
-
-Array = NDArray[np.float32]
-
-
-def subjects(count: int, size: int, seed: int = 0) -> list[tuple[Array, Array]]:
-    """`count` pairs of image (0..255, noise of 8) and label (0 rest, 1 grey, 2 white), `size`^3 voxels of 2 mm."""
-    t1, grey, white = (template(name) for name in ("t1", "gm", "wm"))
-    rng = np.random.default_rng(seed)
-    out = []
-    for _ in range(count):
-        start = [int(rng.integers(lo, hi)) for lo, hi in ((15, 60), (20, 80), (40, 80))]
-        block = tuple(slice(at, at + 2 * size, 2) for at in start)
-        image = t1[block] + rng.normal(0, 8, (size, size, size)).astype(np.float32)
-        label = np.where(white[block] > 127, 2, np.where(grey[block] > 127, 1, 0)).astype(np.float32)
-        out.append((image, label))
-    return out
-
-
-def template(name: str) -> Array:
-    """`t1`, `gm` or `wm` of 1 mm, 0..255; where it is not here, the example's of 2 mm with each voxel twice along each axis."""
-    if ICBM.is_dir():
-        return np.asarray(nibabel.load(ICBM / f"{name}.nii.gz").dataobj, dtype=np.float32)
-    data = np.asarray(nibabel.load(EXAMPLE / f"icbm152_2mm_{name}.nii.gz").dataobj, dtype=np.float32)
-    return np.kron(data, np.ones((2, 2, 2), np.float32))
-
-
-def save(path: Path, data: Array) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    nibabel.save(nibabel.Nifti1Image(data, np.diag([2.0, 2.0, 2.0, 1.0])), path)
 
 
 def decathlon(folder: Path, count: int, size: int, classes: int = 2) -> Path:

@@ -1,4 +1,4 @@
-"""A whole MMAR on small volumes, which trains in a second."""
+"""A whole MMAR on small volumes of a brain, which trains in a second: white matter, two classes."""
 
 from __future__ import annotations
 
@@ -7,11 +7,8 @@ import json
 from pathlib import Path
 from typing import Any
 
-import nibabel
-import numpy as np
+from brain import write_pairs
 
-#: voxel -> world: anisotropic, and not in the origin
-AFFINE = np.array([[1.5, 0, 0, -10], [0, 1.5, 0, 5], [0, 0, 2.0, 3], [0, 0, 0, 1]])
 PROGRAM = """automl 1
 use "mmar/config/config_train.json"
 study "small" {{
@@ -28,47 +25,38 @@ def component(name: str, /, **args: Any) -> dict[str, Any]:
     return {"name": name, "args": args}
 
 
-def make_mmar(root: Path, *, training: int = 4, validation: int = 2, size: int = 16) -> Path:
-    """`root` with its data list, volumes and config: two classes, one epoch."""
-    (root / "config").mkdir(parents=True)
-    items = [_volume(root, index, size) for index in range(training + validation)]
-    (root / "data.json").write_text(json.dumps({"training": items[:training], "validation": items[training:]}))
-    (root / "config" / "config_train.json").write_text(json.dumps(training_config(), indent=2))
+def make_mmar(root: Path, config: dict[str, Any] | None = None, *, training: int = 4, validation: int = 2, size: int = 16) -> Path:
+    """`root` with its data list, volumes and `config`, the one below if none is given."""
+    (root / "config").mkdir(parents=True, exist_ok=True)
+    items = write_pairs(root, training + validation, size)
+    (root / "data.json").write_text(json.dumps({"training": items[:training], "validation": items[training:]}, indent=2))
+    text = json.dumps(training_config() if config is None else config, indent=2)
+    (root / "config" / "config_train.json").write_text(text)
     return root
 
 
-def make_study(folder: Path, *, trials: int = 2, more: str = "", **mmar: int) -> Path:
-    """A program beside such an MMAR."""
-    make_mmar(folder / "mmar", **mmar)
+def make_study(folder: Path, config: dict[str, Any] | None = None, *, trials: int = 2, more: str = "", **mmar: int) -> Path:
+    """A program beside such an MMAR; `more` is said in its study."""
+    make_mmar(folder / "mmar", config, **mmar)
     file = folder / "small.automl"
     file.write_text(PROGRAM.format(trials=trials, more=more))
     return file
 
 
-def _volume(root: Path, index: int, size: int) -> dict[str, str]:
-    """A ball in noise."""
-    rng = np.random.default_rng(index)
-    grid = np.stack(np.meshgrid(*[np.arange(size)] * 3, indexing="ij"))
-    label = (np.linalg.norm(grid - size / 2 - index % 3, axis=0) < size / 4).astype(np.float32)
-    image = 100 * label + rng.normal(0, 20, label.shape).astype(np.float32)
-    for name, data in (("image", image), ("label", label)):
-        nibabel.save(nibabel.Nifti1Image(data, AFFINE), root / f"{name}{index}.nii.gz")
-    return {"image": f"image{index}.nii.gz", "label": f"label{index}.nii.gz"}
-
-
-def training_config() -> dict[str, Any]:
+def training_config(epochs: int = 1) -> dict[str, Any]:
+    """Clara's form, with all that has a state in a checkpoint: optimizer, schedule, dropout, shuffling, a random transform."""
     keys = ["image", "label"]
-    loader = component("DataLoader", dataset="@dataset", batch_size=1, num_workers=0)
     inferer = component("SlidingWindowInferer", roi_size=[16, 16, 16], sw_batch_size=1, overlap=0.5)
     return {
-        "epochs": 1,
+        "epochs": epochs,
         "num_interval_per_valid": 1,
         "amp": False,
         "determinism": {"random_seed": 7},
         "train": {
             "loss": component("DiceLoss", to_onehot_y=True, softmax=True),
             "optimizer": component("Adam", params="#@model.parameters()", lr=0.01),
-            "model": component("UNet", spatial_dims=3, in_channels=1, out_channels=2, channels=[4, 8], strides=[2]),
+            "lr_scheduler": component("StepLR", optimizer="@optimizer", step_size=1, gamma=0.9),
+            "model": component("UNet", spatial_dims=3, in_channels=1, out_channels=2, channels=[4, 8], strides=[2], dropout=0.1),
             "pre_transforms": [
                 component("LoadImaged", keys=keys),
                 component("EnsureChannelFirstd", keys=keys),
@@ -76,9 +64,12 @@ def training_config() -> dict[str, Any]:
                 component("RandFlipd", keys=keys, prob=0.5, spatial_axis=0),
             ],
             "dataset": _dataset("training"),
-            "dataloader": loader,
+            "dataloader": component("DataLoader", dataset="@dataset", batch_size=1, shuffle=True, num_workers=0),
             "inferer": {"name": "SimpleInferer"},
-            "handlers": [component("ValidationHandler", validator="@evaluator", epoch_level=True, interval=1)],
+            "handlers": [
+                component("ValidationHandler", validator="@evaluator", epoch_level=True, interval=1),
+                component("LrScheduleHandler", lr_scheduler="@lr_scheduler", print_lr=False),
+            ],
             "trainer": component(
                 "SupervisedTrainer",
                 max_epochs="{epochs}",
@@ -93,7 +84,7 @@ def training_config() -> dict[str, Any]:
         "validate": {
             "pre_transforms": [{"ref": "LoadImaged"}, {"ref": "EnsureChannelFirstd"}, {"ref": "Scale"}],
             "dataset": _dataset("validation"),
-            "dataloader": loader,
+            "dataloader": component("DataLoader", dataset="@dataset", batch_size=1, num_workers=0),
             "inferer": inferer,
             "post_transforms": [
                 component("Activationsd", keys="pred", softmax=True),
@@ -125,15 +116,14 @@ def _dataset(key: str) -> dict[str, Any]:
     }
 
 
-def of_clara_4_0(root: Path) -> dict[str, Any]:
-    """The small MMAR's config as Clara 4.0 had it: nothing is wired."""
-    config: dict[str, Any] = json.loads((root / "config" / "config_train.json").read_text())
+def config_of_clara_4_0() -> dict[str, Any]:
+    """The same as Clara 4.0 had it: nothing is wired."""
+    config = training_config()
     train, validate = config["train"], config["validate"]
-    for part in (train["optimizer"], train["dataset"], validate["dataset"], train["dataloader"], validate["dataloader"]):
-        for name in ("params", "transform", "dataset"):
+    parts = ("optimizer", "lr_scheduler", "dataset", "dataloader")
+    for part in (*(section[name] for section in (train, validate) for name in parts if name in section), *train["handlers"]):
+        for name in ("params", "optimizer", "transform", "dataset", "validator", "lr_scheduler"):
             part["args"].pop(name, None)
-    for handler in train["handlers"]:
-        handler["args"].pop("validator", None)
     train["handlers"].append(component("CheckpointSaver", save_dir="models", save_dict=["model", "optimizer"], save_final=True))
     train["handlers"].append(component("StatsHandler", tag_name="train_loss", output_transform="lambda x: x['loss']"))
     key = validate.pop("key_metric")

@@ -1,4 +1,4 @@
-"""A MONAI bundle of its own for tests: balls in noise, a small network of the bundle's own code, every form of MONAI's syntax."""
+"""A small MONAI bundle: volumes of a brain, a network of the bundle's own code, every form of MONAI's syntax."""
 
 from __future__ import annotations
 
@@ -6,8 +6,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-import nibabel
-import numpy as np
+from brain import write_pairs
 
 NETWORK = '''
 import torch
@@ -159,15 +158,5 @@ def make(root: Path, content: dict[str, Any] | None = None, count: int = 3, size
     (root / "scripts" / "__init__.py").touch()
     (root / "scripts" / "network.py").write_text(NETWORK)
     (root / "models" / "model.pt").write_bytes(b"the user's own")
-    volumes(root / "data", count, size)
+    write_pairs(root / "data", count, size)
     return root
-
-
-def volumes(folder: Path, count: int, size: int) -> None:
-    rng = np.random.default_rng(0)
-    grid = np.stack(np.meshgrid(*[np.arange(size)] * 3, indexing="ij"))
-    for index in range(count):
-        label = (np.linalg.norm(grid - size / 2 - index % 2, axis=0) < size / 4).astype(np.float32)
-        image = 100 * label + rng.normal(0, 20, label.shape).astype(np.float32)
-        for name, data in (("image", image), ("label", label)):
-            nibabel.save(nibabel.Nifti1Image(data, np.eye(4)), folder / f"{name}{index}.nii.gz")

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 import tiny_bundle
+from brain import write_pairs
 
 from automl_run.engine.targets.bundle import BundleTarget
 from automl_run.engine.targets.bundle.probe import Probe
@@ -71,7 +72,7 @@ def test_findings(root: Path, monkeypatch: pytest.MonkeyPatch, change: dict[str,
 
 def test_a_label_of_another_shape(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     root = tiny_bundle.make(tmp_path / "bundle")
-    tiny_bundle.volumes(tmp_path, 1, 10)
+    write_pairs(tmp_path, 1, 10)
     (tmp_path / "label0.nii.gz").replace(root / "data" / "label0.nii.gz")
     monkeypatch.chdir(root)
     (finding,) = Probe(config({}), STARTS, ["val_mean_dice"]).findings()

@@ -7,13 +7,12 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import proof_run
 import pytest
 import torch
 from monai.utils import set_determinism
-from tiny_mmar import write_mmar
+from small_mmar import make_mmar, training_config
 from tiny_training import Recorder
 
 from automl_run.engine.agent.folders import read_job_spec
@@ -47,7 +46,7 @@ PROGRAM = """
 automl 1
 study killed {
   target = Mmar("mmar")
-  maximize dice
+  maximize val_mean_dice
   budget { trials = 1 }
 }
 use "mmar/config/config_train.json"
@@ -67,9 +66,9 @@ def _own_process(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 
 
 def test_a_killed_job_goes_on_from_its_last_epoch(tmp_path: Path) -> None:
-    config: Any = write_mmar(tmp_path / "mmar", epochs=4)
+    config = training_config(epochs=4)
     config["train"]["handlers"].append({"path": "assassins.Assassin"})
-    (tmp_path / "mmar" / "config" / "config_train.json").write_text(json.dumps(config))
+    make_mmar(tmp_path / "mmar", config)
     (tmp_path / "mmar" / "custom").mkdir()
     (tmp_path / "mmar" / "custom" / "assassins.py").write_text(ASSASSIN)
     (tmp_path / "killed.automl").write_text(PROGRAM)
@@ -92,7 +91,7 @@ def test_a_killed_job_goes_on_from_its_last_epoch(tmp_path: Path) -> None:
     report = Recorder(tmp_path / "whole")
     rendered = json.loads((job / "config" / "config_train.json").read_text())
     MmarTarget(str(tmp_path / "mmar"), tmp_path, {}).run(
-        Job(spec.job, tmp_path / "whole", rendered, spec.params, spec.seed, 1, (), ("dice",), report)
+        Job(spec.job, tmp_path / "whole", rendered, spec.params, spec.seed, 1, (), ("val_mean_dice",), report)
     )
     for name in ("model.pt", "model_final.pt"):
         killed = torch.load(job / "attempt_3" / "models" / name, weights_only=True)["model"]

@@ -11,7 +11,7 @@ from typing import Any
 
 import proof_run
 import pytest
-from tiny_mmar import write_mmar
+from small_mmar import make_mmar, training_config
 
 from automl_run.dsl.ir import Spec
 from automl_run.engine.agent.folders import JobSpec, prepare
@@ -45,7 +45,7 @@ class Spy:
 def job(folder: Path, fence: int, config: dict[str, Any], **parts: Any) -> Path:
     rendered = MmarTarget("mmar", folder, {}).render(config)
     target = Spec("Mmar", {"path": "mmar"})
-    spec = JobSpec("W1_1_J1", fence, target, "config_train.json", {}, 1, ("dice",), (), 1, str(folder), **parts)
+    spec = JobSpec("W1_1_J1", fence, target, "config_train.json", {}, 1, ("val_mean_dice",), (), 1, str(folder), **parts)
     return prepare(folder, spec, rendered)
 
 
@@ -56,8 +56,8 @@ def run(folder: Path) -> subprocess.CompletedProcess[str]:
 
 
 def test_two_ranks_share_the_data_and_one_crash_ends_both(tmp_path: Path) -> None:
-    config = write_mmar(tmp_path / "mmar", epochs=3)
-    (tmp_path / "mmar" / "custom").mkdir()
+    config = training_config(epochs=3)
+    (make_mmar(tmp_path / "mmar") / "custom").mkdir()
     (tmp_path / "mmar" / "custom" / "spies.py").write_text(SPY)
     spy = {"path": "spies.Spy", "args": {"name": "everyone", "once": str(tmp_path / "once")}}
     second = {"path": "spies.Spy", "args": {"name": "second", "once": str(tmp_path / "once")}, "rank": 1}
@@ -73,7 +73,7 @@ def test_two_ranks_share_the_data_and_one_crash_ends_both(tmp_path: Path) -> Non
     assert "goes on from step_000000002.pt: 1 epochs are done" in again.stdout
     reported = re.findall(r"^step (\d+): (.+)$", again.stdout, re.M)
     assert [int(step) for step, _ in reported] == [1, 2, 3]
-    assert all(set(re.findall(r"(\w+) = ", values)) == {"dice", "train_loss"} for _, values in reported)
+    assert all(set(re.findall(r"(\w+) = ", values)) == {"val_mean_dice", "train_loss"} for _, values in reported)
     seen = re.findall(r"everyone: rank (\d) epoch (\d) saw (\S+)", again.stdout)
     for epoch in "23":
         of_rank = [{name for rank, when, name in seen if (rank, when) == (which, epoch)} for which in "01"]
