@@ -8,6 +8,7 @@ and the versions of the libraries. Jobs with another value of a searched transfo
 from __future__ import annotations
 
 import contextlib
+import copyreg
 import fcntl
 import hashlib
 import io
@@ -31,6 +32,9 @@ _MODULE: Final = "monai.data.dataset"
 _SHARED: Final = "_shared_by_automl_run"
 #: Of what is free on the disk when a job starts, where the study names no limit.
 _USUAL_SHARE: Final = 0.25
+_READERS: Final = "monai.data.image_reader"
+#: What MONAI's readers remember of the file that they read last, and set anew for the next one.
+_REMEMBERED: Final = frozenset({"filenames", "has_series"})
 
 
 class SharedCache:
@@ -186,10 +190,21 @@ def _stamp(path: object) -> object:
         return None
 
 
+class _KeyPickler(pickle.Pickler):
+    """Leaves out what a reader remembers: which item was loaded before, or came from the cache, is nothing of the next one."""
+
+    def reducer_override(self, part: Any) -> Any:
+        module = sys.modules.get(_READERS)
+        if module is None or not isinstance(part, (module.NibabelReader, module.PydicomReader)):
+            return NotImplemented
+        state = {name: value for name, value in vars(part).items() if name not in _REMEMBERED}
+        return copyreg.__newobj__, (type(part),), state  # type: ignore[attr-defined]
+
+
 def _pickled(part: object) -> bytes | None:
     """Without references to what was pickled before, which depend on which objects happen to be the same one."""
     buffer = io.BytesIO()
-    pickler = pickle.Pickler(buffer, protocol=4)
+    pickler = _KeyPickler(buffer, protocol=4)
     pickler.fast = True
     try:
         pickler.dump(part)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import sys
@@ -11,7 +12,10 @@ from pathlib import Path
 import monai.transforms as mt
 import pytest
 import torch
+from brain import write_pairs
+from small_mmar import make_study, training_config
 
+from automl_run.cli.main import main
 from automl_run.dsl import ir
 from automl_run.dsl.load import parse
 from automl_run.engine.agent.shared_cache import SharedCache, key_of, prefix
@@ -20,7 +24,7 @@ _TRAIN = '''
 from pathlib import Path
 import numpy as np
 import monai.transforms as mt
-from monai.data import CacheDataset, Dataset
+from monai.data import Dataset
 
 class Loaded(mt.MapTransform):
     """Counts how often a file is really read."""
@@ -32,15 +36,49 @@ class Loaded(mt.MapTransform):
 def train(params, report):
     scale = mt.ScaleIntensityd("image", minv=0.0, maxv=params["top"])
     steps = [Loaded("image"), scale, mt.RandShiftIntensityd("image", 0.1, prob=1.0)]
-    kind = {"cached": CacheDataset, "plain": Dataset}[params["kind"]]
     items = [{"image": str(Path(__file__).parent / f"{i}.npy")} for i in range(3)]
-    data = kind(items, mt.Compose(steps).set_random_state(0))
+    data = Dataset(items, mt.Compose(steps).set_random_state(0))
     return float(sum(item["image"].mean() for epoch in range(2) for item in data))
 '''
 
 
-def _study(folder: Path, kind: str, line: str, run_id: str) -> tuple[int, list[float], Path]:
-    """Loads, scores of the three jobs with equal transforms, and the run's folder."""
+#: A transform of a user's own that leaves a trace of each item that is prepared.
+_COUNTED = """
+from pathlib import Path
+from monai.transforms import MapTransform
+
+class Counted(MapTransform):
+    def __call__(self, data):
+        with open(Path(__file__).with_name("loads"), "a") as file:
+            file.write(".")
+        return data
+"""
+
+
+def test_jobs_of_an_mmar_prepare_each_volume_once(tmp_path: Path) -> None:
+    """Scores are those of jobs that share nothing; of two jobs the best one's models stay (`keep = 1`)."""
+    config = training_config()
+    config["train"]["pre_transforms"].insert(0, {"path": "counting.Counted", "args": {"keys": "image"}})
+    custom = tmp_path / "mmar" / "custom"
+    tables = []
+    for run_id, line, loads in (("off", "cache = false", 8), ("on", "keep = 1", 4)):
+        file = make_study(tmp_path, config, more=f"workers = [cpu(1), cpu(1)]\n  {line}")
+        custom.mkdir(exist_ok=True)
+        (custom / "counting.py").write_text(_COUNTED)
+        assert main([str(file), "--run-id", run_id]) == 0
+        assert len((custom / "loads").read_text()) == loads
+        (custom / "loads").unlink()
+        tables.append(json.loads((tmp_path / "runs" / run_id / "summary.json").read_bytes()))
+    off, on = ([(job["index"], job["score"], job["params"]) for job in table["jobs"]] for table in tables)
+    assert on == off
+    assert len({score for _, score, _ in on}) == 2
+    run = tmp_path / "runs" / "on"
+    assert not (run / "cache").exists()
+    assert [path.parent.parent.name for path in run.glob("W*/models/model.pt")] == [tables[1]["best"]["job"]]
+
+
+def _study(folder: Path, line: str, run_id: str) -> tuple[int, list[float]]:
+    """Loads, and scores of the three jobs with equal transforms."""
     import numpy as np
 
     (folder / "mine.py").write_text(_TRAIN)
@@ -49,28 +87,18 @@ def _study(folder: Path, kind: str, line: str, run_id: str) -> tuple[int, list[f
         np.save(folder / f"{i}.npy", np.random.RandomState(i).rand(1, 4, 4, 4).astype(np.float32))
     (folder / "a.automl").write_text(
         f'automl 1\nstudy "a" {{\n  target = Python("mine:train")\n  maximize score\n  controller = Random()\n  {line}\n'
-        f'  budget {{ trials = 3 }}\n  workers = [cpu(1), cpu(1)]\n}}\nkind = "{kind}"\ntop = 2.0\nother ~ 0.0..1.0\n'
+        f"  budget {{ trials = 3 }}\n  workers = [cpu(1), cpu(1)]\n}}\ntop = 2.0\nother ~ 0.0..1.0\n"
     )
     command = [sys.executable, "-m", "automl_run", "a.automl", "--run-id", run_id, "--json"]
     done = subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=240, check=False)
     assert done.returncode == 0, done.stderr
-    import json
-
     jobs = json.loads(done.stdout)["jobs"]
-    return len((folder / "loads").read_text()), [job["score"] for job in jobs], folder / "runs" / run_id
-
-
-def test_jobs_prepare_each_item_once_and_score_what_they_scored(tmp_path: Path) -> None:
-    alone, scores, _ = _study(tmp_path, "cached", "cache = false", "off")
-    shared, same, run = _study(tmp_path, "cached", "", "on")
-    assert (alone, shared) == (9, 3)
-    assert same == scores
-    assert not (run / "cache").exists(), "no job will come that could use it"
+    return len((folder / "loads").read_text()), [job["score"] for job in jobs]
 
 
 def test_plain_datasets_only_where_the_study_says_so(tmp_path: Path) -> None:
-    alone, scores, _ = _study(tmp_path, "plain", "", "off")
-    shared, same, _ = _study(tmp_path, "plain", "cache = 1GiB", "on")
+    alone, scores = _study(tmp_path, "", "off")
+    shared, same = _study(tmp_path, "cache = 1GiB", "on")
     assert (alone, shared) == (18, 3)
     assert same == scores
 
@@ -151,6 +179,17 @@ def test_a_key_follows_files_items_and_arguments(tmp_path: Path) -> None:
     assert len({first, key(item={**item, "n": 2}), key(top=2.0), key(more=("contiguous",))}) == 4
     os.utime(file, ns=(1, 1))
     assert key() != first
+
+
+def test_a_key_is_that_of_one_item_whatever_was_loaded_before(tmp_path: Path) -> None:
+    items = [str(tmp_path / item["image"]) for item in write_pairs(tmp_path, 2, 8)]
+    steps = [mt.LoadImaged("image"), mt.LoadImaged("image", reader="NibabelReader"), mt.EnsureChannelFirstd("image")]
+    compose = mt.Compose([*steps[1:], mt.RandFlipd("image")])
+    first = key_of({"image": items[1]}, prefix(compose), ())
+    compose({"image": items[0]})
+    assert key_of({"image": items[1]}, prefix(compose), ()) == first != key_of({"image": items[0]}, prefix(compose), ())
+    steps[0]({"image": items[0]})
+    assert key_of(0, [steps[0]], ()) == key_of(0, [mt.LoadImaged("image")], ())
 
 
 def test_no_key_for_what_cannot_be_told_apart() -> None:
