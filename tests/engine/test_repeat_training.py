@@ -72,6 +72,25 @@ def test_the_folds_of_an_mmar(tmp_path: Path) -> None:
     assert str(row["each"][1]) in by_hand.stdout
 
 
+def test_a_point_that_cannot_be_the_best_is_left_after_a_fold(tmp_path: Path) -> None:
+    """The baseline trains; the other point hardly moves the weights that its networks begin with."""
+    file = make_study(tmp_path, more="repeat { folds = 2, abandon = true }")
+    assert main([str(file), "--set", "train.optimizer.lr = 0.02 ~ 1e-9..2e-9", "--set", "epochs = 3", "--run-id", "a"]) == 0
+    good, bad = summary(tmp_path / "runs" / "a")["recommendations"]
+    assert (good["state"], len(good["jobs"])) == ("done", 2)
+    assert (bad["state"], len(bad["jobs"])) == ("stopped", 1)
+    assert bad["each"][0] < good["score"]
+
+
+def test_the_seeds_of_an_mmar(tmp_path: Path) -> None:
+    file = make_study(tmp_path, trials=1, more='repeat { seeds = [3, 5], score = "min" }')
+    assert main([str(file), "--run-id", "a"]) == 0
+    found = summary(tmp_path / "runs" / "a")
+    assert [job["seed"] for job in found["jobs"]] == [3, 5]
+    (row,) = found["recommendations"]
+    assert row["score"] == min(row["each"]) != max(row["each"])
+
+
 def test_more_folds_than_items_are_refused_before_anything_is_written(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     file = make_study(tmp_path, more="repeat { folds = 5 }")
     assert main([str(file)]) == 2

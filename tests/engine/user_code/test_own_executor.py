@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import msgspec
+import numpy as np
 import pytest
+from brain import subjects
 from own_code import own_program
+from small_mmar import component, make_mmar, training_config
 
+from automl_run.cli.main import main
 from automl_run.dsl import ir
 from automl_run.engine.run import RunOptions, resume_study, run_study
 from automl_run.errors import InputError
@@ -177,3 +182,62 @@ def test_the_configuration_and_the_executor_say_different_things(tmp_path: Path)
     program = own_program(tmp_path, "Random", SPACES, executor=ir.Spec("mine.Own", {"space": "good"}))
     with pytest.raises(InputError, match=r"another search space than the configuration has: they differ in `lr.float.\$0:x`"):
         run_study(program, RunOptions(run_id="a"))
+
+
+#: What takes the place of the training of an MMAR: it reads the job's own configuration, and the MMAR's volumes.
+BRIGHT = """
+import json
+from pathlib import Path
+
+import nibabel
+import numpy
+
+from automl.components.executors.executor import Executor
+from automl.defs import ContextKey
+
+
+class Bright(Executor):
+    def determine_search_space(self, ctx):
+        return ctx.get_prop(ContextKey.SEARCH_SPACE)
+
+    def execute(self, recommendation, ctx):
+        job = Path(ctx.get_prop("job_mmar_root"))
+        config = json.loads((job / "config" / "config_train.json").read_text())
+        (top,) = [part["args"]["maxv"] for part in config["train"]["pre_transforms"] if "maxv" in part["args"]]
+        assert [[top]] == list(ctx.get_prop(ContextKey.CONCRETE_SEARCH_VALUE).values())
+        root = Path(__file__).parents[1]
+        items = json.loads((root / config["validate"]["dataset"]["data_list_file_path"]).read_text())["validation"]
+        scores = []
+        for item in items:
+            image, label = (nibabel.load(root / item[key]).get_fdata(dtype=numpy.float32) for key in ("image", "label"))
+            white = (image - image.min()) / (image.max() - image.min()) * top > 1
+            scores.append(2 * (white & (label == 1)).sum() / (white.sum() + label.sum()))
+        return numpy.mean(scores)
+"""
+
+
+def test_one_in_place_of_an_mmars_training(tmp_path: Path) -> None:
+    """From its files alone, as Clara's users have them: the baseline is trained, and what is recommended is its executor's."""
+    config = training_config()
+    (scale,) = (part for part in config["train"]["pre_transforms"] if part["name"] == "ScaleIntensityd#Scale")
+    scale["args"]["maxv"] = 1.0
+    scale["search"] = [{"domain": "transform", "type": "float", "args": ["maxv"], "targets": [1.2, 2.0]}]
+    root = make_mmar(tmp_path / "mmar", config)
+    automl = {"executor": {"path": "bright.Bright"}, "controller": component("ReinforcementController", max_rounds=2)}
+    (root / "config" / "config_automl.json").write_text(json.dumps(automl))
+    (root / "custom").mkdir()
+    (root / "custom" / "bright.py").write_text(BRIGHT)
+    assert main(["-m", str(root), "--set", "run_id=a", "workers=0:1"]) == 0
+    run = root / "automl" / "a"
+    baseline, *jobs = json.loads((run / "summary.json").read_bytes())["jobs"]
+    assert (run / baseline["name"] / "models" / "model.pt").is_file()
+    assert 0.0 <= baseline["score"] <= 1.0
+    assert len(jobs) == 2
+    for job in jobs:
+        (top,) = job["params"].values()
+        scores = []
+        for image, label in subjects(6, 16, slice_step=2)[4:]:
+            white, truth = (image - image.min()) / (image.max() - image.min()) * top > 1, label == 2
+            scores.append(2 * (white & truth).sum() / (white.sum() + truth.sum()))
+        assert job["score"] == pytest.approx(np.mean(scores), abs=1e-6)
+        assert not (run / job["name"] / "models").exists()
