@@ -3,25 +3,24 @@
 from __future__ import annotations
 
 import json
-import os
 import re
+import shlex
 import shutil
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
 import bundle_volumes
 import pytest
 import torch
+from pages import DOCS, blocks, shell
 
 from automl_run.cli.main import main
+from automl_run.engine.agent.folders import read_job_spec
 
 pytestmark = pytest.mark.skipif(
-    not (bundle_volumes.BUNDLES.is_dir() and bundle_volumes.ICBM.is_dir()),
-    reason="the zoo's configurations and the brain are not here",
+    not bundle_volumes.BUNDLES.is_dir(),
+    reason=f"needs the zoo's configurations in {bundle_volumes.BUNDLES}",
 )
-PAGE = Path(__file__).resolve().parents[1] / "docs" / "bundles.md"
 
 
 def bundle(name: str, folder: Path) -> Path:
@@ -43,30 +42,35 @@ def test_the_page(tmp_path: Path) -> None:
     text = re.sub(r"\[\s*16,\s*32,\s*64,\s*128,\s*256\s*\]", "[4, 8]", text).replace('"num_workers": 4', '"num_workers": 0')
     (root / "configs" / "train.json").write_text(re.sub(r"\[\s*2,\s*2,\s*2,\s*2\s*\]", "[2]", text))
     bundle_volumes.decathlon(tmp_path / "data" / "spleen", 11, 24)
-    page = PAGE.read_text(encoding="utf-8")
-    (program,) = re.findall(r"^```automl program\n(.*?)^```", page, flags=re.M | re.S)
+    (program,) = blocks("bundles.md", "automl program")
     (tmp_path / "search.automl").write_text(program)
     before = {path: path.read_bytes() for path in root.rglob("*") if path.is_file()}
-    (tmp_path / "bin").mkdir()
-    (tmp_path / "bin" / "automl-run").write_text(f'#!/bin/sh\nexec "{sys.executable}" -m automl_run "$@"\n')
-    (tmp_path / "bin" / "automl-run").chmod(0o755)
-    environment = {**os.environ, "PATH": f"{tmp_path / 'bin'}:{os.environ['PATH']}"}
-    for block in re.findall(r"^```sh\n(.*?)^```", page, flags=re.M | re.S):
-        done = subprocess.run(
-            ["bash", "-e", "-c", block], cwd=tmp_path, env=environment, capture_output=True, text=True, check=False
-        )
-        assert done.returncode == 0, f"{block}\n{done.stdout}\n{done.stderr}"
+    for block in blocks("bundles.md", "sh"):
+        said = shell(block, tmp_path)
+    # What stands in the table, for the command line.
+    settings = re.findall(r"`(--set [^`]+)`", (DOCS / "bundles.md").read_text(encoding="utf-8"))
+    assert len(settings) == 2
+    shell(f"automl-run check search.automl {' '.join(settings)}", tmp_path)
     assert {path: path.read_bytes() for path in root.rglob("*") if path.is_file()} == before
     found = summary(tmp_path, "first")
     assert [job["state"] for job in found["jobs"]] == ["done"] * 3
     assert [objective["name"] for objective in found["objectives"]] == ["val_mean_dice"]
     best = tmp_path / "runs" / "first" / "best"
-    assert (best / "command.txt").read_text().startswith("python -m monai.bundle run --config_file configs/train.json")
+    assert said.startswith("python -m monai.bundle run --config_file configs/train.json")
     assert all(isinstance(value, torch.Tensor) for value in torch.load(best / "models" / "model.pt", weights_only=True).values())
     resolved = json.loads((best / "configs" / "train.json").read_text())
     params = found["best"]["params"]
     assert resolved["optimizer"]["lr"] == params["optimizer.lr"]
     assert len(summary(tmp_path, "small")["jobs"]) == 2
+    spec = read_job_spec(tmp_path / "runs" / "first" / found["best"]["job"])
+    assert spec is not None
+    # The command that it printed last, without the package that reads its options, and with as many threads as a job has.
+    words = shlex.split(said)
+    options = {name.removeprefix("--"): value for name, value in zip(words[4::2], words[5::2], strict=True)}
+    code = f"import torch, monai.bundle; torch.set_num_threads({spec.threads}); monai.bundle.run(**{options!r})"
+    trained = shell(f"cd runs/first/best; python -c {shlex.quote(code)}", tmp_path)
+    scores = [float(value) for value in re.findall(r"val_mean_dice: ([0-9.]+)", trained)]
+    assert max(scores) == pytest.approx(found["best"]["score"], abs=5e-5), trained
 
 
 SEARCHES = {

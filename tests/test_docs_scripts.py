@@ -20,6 +20,7 @@ import nibabel
 import numpy as np
 import pytest
 from brain import subjects, template
+from pages import blocks, shell
 
 from automl_run.dsl.load import load
 from automl_run.engine.targets.command_line import Filling
@@ -45,26 +46,11 @@ def write(page: str, folder: Path) -> Path:
 
 
 def run(page: str, folder: Path, timeout_s: float = 280, **environment: str) -> None:
-    """The commands of a page, with this Python as `python` and `automl-run`."""
-    bin = folder / ".bin"
-    bin.mkdir()
-    for name, start in (("python", ""), ("automl-run", "-m automl_run")):
-        (bin / name).write_text(f'#!/bin/sh\nexec "{sys.executable}" {start} "$@"\n')
-        (bin / name).chmod(0o755)
-    path = os.pathsep.join([str(bin), str(Path(sys.executable).parent), os.environ["PATH"]])
-    blocks = re.findall(r"^```sh\n(.*?)^```", (ROOT / "docs" / page).read_text(encoding="utf-8"), flags=re.M | re.S)
-    assert blocks
-    for block in blocks:
-        done = subprocess.run(
-            ["bash", "-e", "-c", block],
-            cwd=folder,
-            env={**os.environ, **environment, "PATH": path},
-            capture_output=True,
-            text=True,
-            check=False,
-            timeout=timeout_s,
-        )
-        assert done.returncode == 0, f"{block}\n{done.stdout}\n{done.stderr}"
+    """The commands of a page."""
+    found = blocks(page, "sh")
+    assert found
+    for block in found:
+        shell(block, folder, timeout_s, **environment)
 
 
 def summary(folder: Path, name: str) -> Any:
