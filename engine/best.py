@@ -139,7 +139,7 @@ def _weights(new: Path, found: Mapping[str, Any]) -> list[str]:
     weights = found.get("weights")
     if weights:
         last = f"; `{LAST_WEIGHTS}` has the last ones" if (new / LAST_WEIGHTS).is_file() else ""
-        return [f"`{weights}` has the weights of the validation that gave these{last}."]
+        return [f"`{weights}` has the weights that these are of{last}."]
     if (new / CHECKPOINTS).is_dir():
         return [f"Which weights are kept, its own code says: `{CHECKPOINTS}/` is what it left."]
     return ["Which weights are kept, its own code says; it left none among its checkpoints."]

@@ -25,6 +25,7 @@ from typing import Final, NamedTuple, NoReturn
 import msgspec
 
 from automl_run.dsl.ir import Value
+from automl_run.engine.files import ENDPOINT
 from automl_run.engine.targets.base import Job
 from automl_run.engine.targets.failures import cause_of_exception, describe
 from automl_run.engine.targets.metric_values import metric_values
@@ -116,7 +117,9 @@ def _run(spec: JobSpec, folder: Path, report: ChannelReport, peak: PeakMemory | 
     if spec.accelerate:
         accelerate_pipelines()
     run_dir = report.checkpoint_dir.parent.parent
-    share_prepared_items(run_dir, spec.cache, every_dataset=spec.cache is not None)
+    # A run that is over, or a folder that is none, has nobody who would remove what is shared.
+    if (run_dir / ENDPOINT).is_file():
+        share_prepared_items(run_dir, spec.cache, every_dataset=spec.cache is not None)
     target = make_target(spec.target, Path(spec.base_dir), spec.variables)
     ranks = ranks_of(target, config, spec) if place is None else place.ranks
     job = Job(

@@ -51,6 +51,7 @@ def test_the_best_of_a_command_says_how_it_was_run(tmp_path: Path) -> None:
     assert done.returncode == 0, done.stderr
     assert (again / "checkpoints" / "weights.txt").read_text() == str(info["score"])
     assert f"done\n  score = {info['score']}\n" in done.stdout
+    assert {path.name for path in tmp_path.iterdir()} <= {"train.py", "s.automl", "runs", "again", "__pycache__"}
     twice = subprocess.run([folder / "commands" / "train.sh", again], capture_output=True, text=True, check=False, timeout=120)
     assert (twice.returncode, twice.stdout) == (2, "")
     assert twice.stderr == f"error: {again} exists: nothing is overwritten; name another folder\n"
@@ -67,7 +68,7 @@ def test_of_an_expression_the_model_is_the_one_that_the_table_is_about(tmp_path:
     found = score(run / "best")["val_mean_dice"]
     assert 2 * found == pytest.approx(info["score"], abs=1e-6)
     assert info["score"] == job["score"] == info["scores"]["2 * val_mean_dice"]
-    assert "`models/model.pt` has the weights of the validation that gave these" in (run / "best" / "README.md").read_text()
+    assert "`models/model.pt` has the weights that these are of" in (run / "best" / "README.md").read_text()
 
 
 @pytest.mark.parametrize("can_exchange", [True, False])

@@ -64,11 +64,12 @@ def test_the_folds_of_an_mmar(tmp_path: Path) -> None:
     assert f"tried in 2 jobs ({', '.join(row['jobs'])}). What counts is the mean of their scores:" in said
     assert f"- val_mean_dice: {info['score']}\n" in said
     assert f"job {info['job']}, seed {info['seed']}, fold" in said
-    assert f"Its own:\n\n- val_mean_dice: {own}\n\n`models/model.pt` has the weights of the validation that gave these" in said
+    assert f"Its own:\n\n- val_mean_dice: {own}\n\n`models/model.pt` has the weights that these are of" in said
     # What lies there is what was run: once more by hand, and it says the same.
     command = [sys.executable, "-m", "automl_run.engine.agent.job", str(run / row["jobs"][1])]
     by_hand = subprocess.run(command, capture_output=True, text=True, check=False, timeout=120)
     assert by_hand.returncode == 0, by_hand.stderr
+    assert not (run / "cache").exists(), "nobody would remove it"
     assert str(row["each"][1]) in by_hand.stdout
 
 
