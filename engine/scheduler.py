@@ -30,7 +30,6 @@ from .controllers.base import Controller
 from .core import decide as core
 from .core import ending, pruning, repetition
 from .core import inputs as on
-from .core.apply import apply
 from .core.facts import AnyFact, NamedWorker
 from .core.inputs import Command, Input
 from .core.state import Job, State
@@ -176,18 +175,16 @@ class Scheduler:
         while self._inputs:
             batch = list(self._inputs)
             self._inputs.clear()
-            new: list[AnyFact] = []
             commands: list[Command] = []
             told: list[tuple[State, AnyFact]] = []
             now = self._parts.clock()
             for input in batch:
-                facts_, commands_ = self._decide(input, now)
-                for fact in facts_:
-                    self._state = apply(self._state, fact)
-                    told.append((self._state, fact))
-                new += facts_
+                told_, commands_ = self._decide(input, now)
+                if told_:
+                    self._state = told_[-1][0]
+                told += told_
                 commands += commands_
-            self._parts.journal.append(new)
+            self._parts.journal.append([fact for _, fact in told])
             self._stored = self._state
             for state, fact in told:
                 self._parts.publisher.fact(state, fact, now)
@@ -196,7 +193,7 @@ class Scheduler:
             for command in commands:
                 self._carry_out(command)
 
-    def _decide(self, input: Input, now: float) -> tuple[list[AnyFact], list[Command]]:
+    def _decide(self, input: Input, now: float) -> tuple[list[tuple[State, AnyFact]], list[Command]]:
         """`decide`, where a mistake of our own costs the job it is about, not the run."""
         try:
             return core.decide(self._state, input, now)

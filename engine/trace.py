@@ -33,7 +33,8 @@ class Trace:
         self._last = 0.0
 
     def event(self, event: Event, at: float) -> None:
-        self._write(at, {"event": type(event).__name__, **msgspec.to_builtins(event)}, self._lines(event))
+        text = self._lines(event) if self._on_console else ""
+        self._write(at, {"event": type(event).__name__, **msgspec.to_builtins(event)}, text)
 
     def engine(self, kind: str, value: msgspec.Struct, at: float, **more: str) -> None:
         """A fact, or a message `sent` or `received`; nothing unless the engine is traced."""

@@ -1,6 +1,6 @@
-"""`decide(state, input, now) -> (facts, commands)`: every decision of the scheduler, pure.
+"""`decide(state, input, now) -> (facts, each with the state after it, and commands)`: every decision of the scheduler, pure.
 
-One tick of the shell is: decide, apply the facts, commit them, then carry out the commands. So nothing is sent that was not stored.
+One tick of the shell is: decide, commit the facts, then carry out the commands. So nothing is sent that was not stored.
 """
 
 from __future__ import annotations
@@ -27,8 +27,11 @@ from .state import Job, State
 START_TOGETHER_S: Final = 10.0
 
 
-def decide(state: State, input: Input, now: float) -> tuple[list[AnyFact], list[Command]]:
-    """What happened and what to do, given that `input` arrived at `now` (seconds since 1970). Does not change `state`."""
+def decide(state: State, input: Input, now: float) -> tuple[list[tuple[State, AnyFact]], list[Command]]:
+    """What happened and what to do, given that `input` arrived at `now` (seconds since 1970). Does not change `state`.
+
+    Each fact comes with the state that it is applied in.
+    """
     decision = _Decision(state, now)
     match input:
         case on.Began():
@@ -64,7 +67,7 @@ def decide(state: State, input: Input, now: float) -> tuple[list[AnyFact], list[
         case _:
             assert_never(input)
     decision.go_on()
-    return decision.facts, decision.commands
+    return decision.told, decision.commands
 
 
 def job_seed(study_seed: int, key: tuple[int, ...]) -> int:
@@ -79,12 +82,12 @@ class _Decision:
     def __init__(self, state: State, now: float) -> None:
         self.state = state
         self.now = now
-        self.facts: list[AnyFact] = []
+        self.told: list[tuple[State, AnyFact]] = []
         self.commands: list[Command] = []
 
     def add(self, fact: AnyFact) -> None:
-        self.facts.append(fact)
         self.state = apply(self.state, fact)
+        self.told.append((self.state, fact))
 
     # -- beginning and end of a scheduler --------------------------------------------------------------------------------
 

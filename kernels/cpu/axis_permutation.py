@@ -17,7 +17,7 @@ from .arrays import MOVABLE, WORDS, Array, Floats, fits, flat_channels, is_plain
 from .backend import choose_backend, ops
 from .window import Window
 
-SMALLEST_SLAB = 1 << 17  # voxels; a thread wakes in the time that half of them take
+SMALLEST_SLAB = 1 << 19  # voxels; a core that sleeps wakes in the time that half of them take
 _AHEAD = 16  # rows
 _TILES_AHEAD = 4
 _LARGEST_SIDE = 16  # voxels of a tile

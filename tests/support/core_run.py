@@ -49,8 +49,9 @@ class Run:
     def __call__(self, *inputs: Input) -> list[Command]:
         new: list[Command] = []
         for input in inputs:
-            found, commands = decide(self.state, input, self.now)
-            self._take(found)
+            told, commands = decide(self.state, input, self.now)
+            self._take([fact for _, fact in told])
+            assert not told or told[-1][0] == self.state, "the states that come with the facts are those of applying them"
             new += commands
         self.commands += new
         return new

@@ -61,6 +61,6 @@ def test_a_missed_goal_is_judged_by_the_bound(bounds: ModuleType) -> None:
         "wrong": {},
         "missing": {},
     }
-    (row,) = bounds.rows([bench.result_of(document)], rates={}, wake=0.05)
+    (row,) = bounds.rows([bench.result_of(document)], rates={}, toll=0.05)
     assert row.startswith(f"| {case} | 2 |")
     assert "MONAI 3.5 of 500, out of reach" in row

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from voxel_reference import Guarded, Turned, image, turned_windows
 
-from automl_run.kernels.cpu import Window, can_permute, permute
+from automl_run.kernels.cpu import Window, axis_permutation, can_permute, permute
 
 DTYPES = [
     *(torch.bool, torch.uint8, torch.int8, torch.int16, torch.int32, torch.int64),
@@ -71,7 +71,8 @@ def test_a_slice_of_a_batch_is_written_in_place() -> None:
     assert bool((batch[2] == 7).all())
 
 
-def test_large_copies_on_several_threads() -> None:
+def test_large_copies_on_several_threads(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(axis_permutation, "SMALLEST_SLAB", 1 << 16)
     source = image([1, 70, 90, 110])
     before = torch.get_num_threads()
     try:
@@ -85,8 +86,11 @@ def test_large_copies_on_several_threads() -> None:
 @pytest.mark.parametrize("shape", [(16, 17, 40), (40, 16, 15), (33, 70, 64), (70, 90, 110)])
 @pytest.mark.parametrize("axes", [(0, 1), (0, 2), (1, 2)])
 @pytest.mark.parametrize("dtype", [torch.uint8, torch.int16, torch.float32, torch.float64])
-def test_quarter_turns_by_tiles(shape: tuple[int, int, int], axes: tuple[int, int], dtype: torch.dtype) -> None:
+def test_quarter_turns_by_tiles(
+    shape: tuple[int, int, int], axes: tuple[int, int], dtype: torch.dtype, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Sizes that tiles fit into exactly, not at all, and with a rest, for every size of a word; on several threads, and cropped."""
+    monkeypatch.setattr(axis_permutation, "SMALLEST_SLAB", 1 << 12)
     source = image([2, *shape], dtype)
     before = torch.get_num_threads()
     try:
