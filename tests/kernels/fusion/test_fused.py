@@ -27,6 +27,7 @@ from monai.data import (
 from pipeline_parity import assert_same, sample, volume
 
 from automl_run.kernels import Fused, fuse, threads
+from automl_run.kernels.cpu import axis_permutation
 from automl_run.kernels.helpers import Task
 
 KEYS = ["image", "label"]
@@ -156,6 +157,7 @@ def test_as_many_threads_as_asked_for(monkeypatch: pytest.MonkeyPatch, wanted: i
 
     monkeypatch.setattr(threads._pool, "give", noted)
     monkeypatch.setattr(threads, "thread_count", lambda: 8)
+    monkeypatch.setattr(axis_permutation, "SMALLEST_SLAB", 1 << 17)
     flip, affine = mt.RandFlipd("image", prob=1.0), mt.RandAffined("image", prob=1.0, rotate_range=0.3, padding_mode="zeros")
     contrast, item = mt.RandAdjustContrastd("image", prob=1.0), {"image": torch.rand(1, 80, 80, 80)}
     for transforms in ([flip], [flip, contrast], [affine], [affine, contrast], [affine, affine], [contrast, affine]):
