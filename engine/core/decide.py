@@ -82,6 +82,8 @@ class _Decision:
     def __init__(self, state: State, now: float) -> None:
         self.state = state
         self.now = now
+        #: when the attempt had ended that is told of later
+        self.ended_at: float | None = None
         self.told: list[tuple[State, AnyFact]] = []
         self.commands: list[Command] = []
 
@@ -93,7 +95,7 @@ class _Decision:
 
     def begin(self, began: on.Began) -> None:
         ended = {(message.job, message.fence) for message in began.found}
-        over = []
+        over, alive_at = [], self.state.last_at
         for name in self.state.running:
             job = self.state.jobs[name]
             if (job.worker in began.alive and job.stop is None) or (job.name, job.fence) in ended:
@@ -116,7 +118,9 @@ class _Decision:
         for name in over:
             job = self.state.jobs[name]
             text = job.stop_reason or "an operator aborted it"
-            self._fail(job, job.seq, "lost", text, None, "", max(0.0, self.state.last_at - job.assigned_at))
+            self.ended_at = max(alive_at, job.assigned_at)
+            self._fail(job, job.seq, "lost", text, None, "", self.ended_at - job.assigned_at)
+        self.ended_at = None
         verdict = ending.after_job(self.state)
         if verdict is not None:
             self.stop_study(*verdict)
@@ -198,6 +202,9 @@ class _Decision:
             current = self.state.jobs[known.job]
             if (current.name, current.fence) not in alive:
                 self._fail(current, current.seq, "lost", "its agent does not know it any more", None, "", self._age(current))
+            elif current.stop is not None:
+                # The first time may have been said to a connection that was gone, or never made.
+                self._send(worker, wire.Stop(current.name, current.fence, current.stop))
 
     def _about_attempt(self, worker: str, message: wire.Metric | wire.Done | wire.Failed) -> None:
         known = self.state.jobs.get(message.job)
@@ -330,8 +337,11 @@ class _Decision:
         else:
             self._end(job, seq, "failed", None, job.best, cause, text, seconds, code, tail)
 
+    def _attempt_end(self) -> float:
+        return self.now if self.ended_at is None else self.ended_at
+
     def _void(self, job: Job, seq: int, cause: str, text: str, *, counted: bool) -> None:
-        self.add(facts.AttemptEnded(job.name, job.fence, seq, cause, text, counted, self.now))
+        self.add(facts.AttemptEnded(job.name, job.fence, seq, cause, text, counted, self._attempt_end()))
 
     def _end(
         self,
@@ -346,8 +356,8 @@ class _Decision:
         code: int | None = None,
         tail: str = "",
     ) -> None:
-        end = facts.Ended(job.name, job.fence, seq, state, scores, dict(values), cause, text, code, tail, seconds, self.now)
-        self.add(end)
+        at = self._attempt_end()
+        self.add(facts.Ended(job.name, job.fence, seq, state, scores, dict(values), cause, text, code, tail, seconds, at))
         if self.state.repeat is None:
             self._concluded(job.index)
         else:
@@ -398,14 +408,17 @@ class _Decision:
         job = self.state.jobs.get(message.job)
         if job is None or job.state != "running" or job.fence != message.fence:
             return
+        # It may have lain there for a night in which nobody worked.
+        self.ended_at = min(self.now, job.assigned_at + message.seconds)
         values = message.values if isinstance(message, wire.Done) else {}
         infinite = sorted(name for name, value in values.items() if not math.isfinite(value))
         if infinite:
-            self._end(job, message.seq, "failed", None, job.best, "diverged", f"`{infinite[0]}` is not finite", self._age(job))
+            self._end(job, message.seq, "failed", None, job.best, "diverged", f"`{infinite[0]}` is not finite", message.seconds)
         elif isinstance(message, wire.Done):
             self._done(job, message)
         else:
             self._fail(job, message.seq, message.cause, message.message, message.code, message.tail, message.seconds)
+        self.ended_at = None
 
     def cannot_run(self, input: on.CannotRun) -> None:
         job = self.state.jobs.get(input.job)

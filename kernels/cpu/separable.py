@@ -12,7 +12,7 @@ from collections.abc import Sequence
 import numpy as np
 import torch
 
-from ..compilation import inlined, kernel
+from ..compilation import kernel
 from ..threads import run_in_slabs
 from .arrays import INTERPOLABLE, Array, Floats, is_plain, span
 from .axis_weights import AxisWeights, whole_axis
@@ -113,31 +113,6 @@ def linear_rows(
             for r in range(rows):
                 for x in range(columns):
                     target[(begin + r) * columns + x] = stretched[x * _GROUP + r]
-
-
-@inlined
-def _fetch_ahead(
-    source: Array, strides: tuple[int, int, int], width: int, row: int, stop: int, along_z: AxisWeights, along_y: AxisWeights
-) -> None:
-    """Ask for what output row `row` reads and the one before it did not; planes seen before are cached."""
-    if row >= stop:
-        return
-    depth, height = along_z.low.size, along_y.low.size
-    volume = row // height
-    y = row - volume * height
-    channel = volume // depth
-    z = volume - channel * depth
-    base = channel * strides[0]
-    fresh = z == 0 or along_z.low[z] > along_z.high[z - 1]
-    known = np.int64(along_z.high[z - 1]) if z > 0 else -1
-    if np.int64(along_z.high[z]) == known:
-        return
-    for line in range(np.int64(along_y.high[y - 1]) + 1 if y > 0 else 0, np.int64(along_y.high[y]) + 1):
-        at = base + line * strides[2]
-        for i in range(0, width, 64 // source.itemsize):
-            ops.prefetch(source, at + along_z.high[z] * strides[1] + i)
-            if fresh:
-                ops.prefetch(source, at + along_z.low[z] * strides[1] + i)
 
 
 @kernel

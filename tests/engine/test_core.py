@@ -278,6 +278,23 @@ def test_gpu_hours_go_on_while_there_is_no_scheduler_and_agents_live() -> None:
     assert sent(run(on.Woke()), wire.Stop)
 
 
+def test_what_a_job_did_alone_counts_and_not_the_night_after_it() -> None:
+    run = Run(program(budget=ir.Budget(gpu_hours=10.0)), gpus=(0,))
+    run.up()
+    run.now += 86_400
+    run(on.Found(wire.Done("W1_1_J1", 1, 1, {"dice": 0.5}, 600.0, False)))
+    assert run.state.gpu_seconds(run.now) == 600
+    assert run.state.jobs["W1_1_J1"].spans[-1].end == run.state.jobs["W1_1_J1"].assigned_at + 600
+
+
+def test_a_stop_that_a_cut_connection_lost_is_said_again() -> None:
+    run = Run(program())
+    run.up()
+    assert sent(run(on.AbortJob("W1_1_J1")), wire.Stop)
+    run(on.AgentCut("W1"))
+    assert sent(run.up(running=(("W1_1_J1", 1),)), wire.Stop) == [wire.Stop("W1_1_J1", 1, "operator")]
+
+
 def test_a_cpu_worker_spends_no_gpu_hours() -> None:
     run = Run(program(budget=ir.Budget(gpu_hours=0.001)))
     run.up()
