@@ -9,11 +9,14 @@ from __future__ import annotations
 import os
 from collections.abc import Callable
 from itertools import pairwise
+from typing import TypeVar
 
 import torch
 from torch.utils.data import get_worker_info
 
 from .helpers import Pool, Task
+
+R = TypeVar("R")
 
 _pool = Pool()
 os.register_at_fork(after_in_child=_pool.forget_after_fork)
@@ -31,8 +34,9 @@ def start_beside(work: Callable[[], None]) -> Task | None:
     return None if thread_count() == 1 else _pool.give([work])[0]
 
 
-def run_in_slabs(work: Callable[[int, int], None], total: int, smallest: int, threads: int | None = None) -> None:
-    """Call `work(start, stop)` over disjoint ranges that cover 0..total; the caller works beside its helpers.
+def run_in_slabs(work: Callable[[int, int], R], total: int, smallest: int, threads: int | None = None) -> list[R]:
+    """Call `work(start, stop)` over disjoint ranges that cover 0..total; the caller works beside its helpers. What the calls
+    returned comes in the order of the ranges, whoever made them.
 
     A thread is woken for no less than `smallest`, and at most `threads` work, if given: with 1 the caller alone, in one range.
     Otherwise ranges are handed out to whoever is free: a core that slept takes part late and slowly, and on a virtual machine
@@ -42,9 +46,9 @@ def run_in_slabs(work: Callable[[int, int], None], total: int, smallest: int, th
     allowed = thread_count()
     workers = min(allowed if threads is None else threads, allowed, total // max(1, smallest))
     if workers <= 1:
-        work(0, total)
-        return
+        return [work(0, total)]
     left = _ranges(total, workers)
+    results: dict[int, R] = {}
 
     def take_part() -> None:
         while left:
@@ -53,7 +57,7 @@ def run_in_slabs(work: Callable[[int, int], None], total: int, smallest: int, th
             except IndexError:  # another thread took the last one
                 return
             try:
-                work(start, stop)
+                results[start] = work(start, stop)
             except BaseException:
                 left.clear()
                 raise
@@ -70,6 +74,7 @@ def run_in_slabs(work: Callable[[int, int], None], total: int, smallest: int, th
     for error in errors:
         if error is not None:
             raise error
+    return [results[start] for start in sorted(results)]
 
 
 def _ranges(total: int, workers: int) -> list[tuple[int, int]]:

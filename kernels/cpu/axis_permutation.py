@@ -231,9 +231,11 @@ def linear_planes(
     z0, z1, y0, y1, x0, x1 = box
     turned = stride_x != 1 and stride_x != -1
     block = _LARGEST_SIDE if turned and abs(stride_z) == 1 else 1
+    copied = start
     for z in range(start, stop):
-        if turned and (z - start) % block == 0:
-            copy_rows(source, first, strides, shape, box, out, 0, z, min(z + block, stop), 0, height, width, height * width, fill)
+        if turned and z == copied:
+            copied = z + block if stop - z >= 2 * block else stop  # no block is thinner than a tile
+            copy_rows(source, first, strides, shape, box, out, 0, z, copied, 0, height, width, height * width, fill)
         for y in range(height):
             to = (z * height + y) * width
             if z < z0 or z >= z1 or y < y0 or y >= y1 or x0 >= x1:

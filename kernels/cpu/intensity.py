@@ -178,15 +178,11 @@ def run_passes(
         if not steps and (number + 1 < len(passes) or source is target):
             continue
         coded = encode_pass(steps, extremes or (0.0, 0.0), number + 1 < len(passes) and isinstance(passes[number + 1][0], Gamma))
-        found: list[tuple[float, float]] = []
 
-        def slab(
-            start: int, stop: int, reading: Floats = source, coded: Pass = coded, found: list[tuple[float, float]] = found
-        ) -> None:
-            found.append(step_range(reading, target, reading is target, start, stop, *coded))
+        def slab(start: int, stop: int, reading: Floats = source, coded: Pass = coded) -> tuple[float, float]:
+            return step_range(reading, target, reading is target, start, stop, *coded)
 
-        run_in_slabs(slab, target.size, SMALLEST_SLAB, threads)
-        extremes, source = merge_extremes(found), target
+        extremes, source = merge_extremes(run_in_slabs(slab, target.size, SMALLEST_SLAB, threads)), target
 
 
 def min_max(x: torch.Tensor, *, threads: int | None = None) -> tuple[float, float]:
@@ -198,9 +194,7 @@ def min_max(x: torch.Tensor, *, threads: int | None = None) -> tuple[float, floa
 
 
 def find_extremes(x: Floats, threads: int | None) -> tuple[float, float]:
-    found: list[tuple[float, float]] = []
-    run_in_slabs(lambda start, stop: found.append(extremes_of(x, start, stop)), x.size, SMALLEST_SLAB, threads)
-    return merge_extremes(found)
+    return merge_extremes(run_in_slabs(lambda start, stop: extremes_of(x, start, stop), x.size, SMALLEST_SLAB, threads))
 
 
 def merge_extremes(found: Sequence[tuple[float, float]]) -> tuple[float, float]:

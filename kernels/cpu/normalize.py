@@ -43,10 +43,8 @@ def moments(x: torch.Tensor, *, nonzero: bool = False) -> Moments:
 
 
 def _moments(flat: Floats, pivot: float, nonzero: bool) -> Moments:
-    found: dict[int, tuple[float, float, float]] = {}
-    run_in_slabs(lambda start, stop: found.update({start: _sums(flat, start, stop, pivot, nonzero)}), flat.size, SMALLEST_SLAB)
-    # In the order of the voxels: sums in the order of the threads would differ from run to run.
-    size, total, squares = (sum(column) for column in zip(*(found[start] for start in sorted(found)), strict=True))
+    found = run_in_slabs(lambda start, stop: _sums(flat, start, stop, pivot, nonzero), flat.size, SMALLEST_SLAB)
+    size, total, squares = (sum(column) for column in zip(*found, strict=True))
     if size == 0:
         return Moments(0, math.nan, math.nan)
     mean = total / size

@@ -119,14 +119,17 @@ def sample_parts(
     images = None if image is None else _Channels.of(image, window)
     labels = None if label is None else _Channels.of(label, window)
     channels = max(len(part.outs) for part in (images, labels) if part is not None)
-    found: list[tuple[float, float]] = []
 
-    def work(begin: int, end: int) -> None:
-        for brick in bricks[begin:end]:
-            for c in range(channels):
-                found.append(_sample_brick(brick, c, images, labels, some.border, matrix, shape, start, coded, scratch))
+    def work(begin: int, end: int) -> tuple[float, float]:
+        return merge_extremes(
+            [
+                _sample_brick(brick, c, images, labels, some.border, matrix, shape, start, coded, scratch)
+                for brick in bricks[begin:end]
+                for c in range(channels)
+            ]
+        )
 
-    run_in_slabs(work, len(bricks), 1, threads)
+    found = run_in_slabs(work, len(bricks), 1, threads)
     if image is not None and len(passes) > 1:
         flat = image.out.view(-1).numpy()
         run_passes(flat, flat, passes[1:], merge_extremes(found) if wants else None, threads)

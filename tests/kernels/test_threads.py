@@ -38,6 +38,14 @@ def test_slabs_cover_the_range_once_and_the_caller_takes_part(total: int) -> Non
     assert threading.get_ident() in callers
 
 
+def test_results_come_in_the_order_of_the_ranges(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(threads, "thread_count", lambda: 4)
+    bounds = threads.run_in_slabs(lambda start, stop: (start, stop), 1000, 1)
+    assert bounds == sorted(bounds)
+    assert (bounds[0][0], bounds[-1][1]) == (0, 1000)
+    assert threads.run_in_slabs(lambda start, stop: stop - start, 10, 100) == [10]
+
+
 def test_whoever_is_free_takes_the_next_range(monkeypatch: pytest.MonkeyPatch) -> None:
     """A helper that is stuck in its first range costs nothing but that range."""
     monkeypatch.setattr(threads, "thread_count", lambda: 2)
