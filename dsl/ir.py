@@ -188,6 +188,11 @@ class Param(msgspec.Struct, frozen=True):
     label: str = ""
     doc: str = ""
 
+    @property
+    def has_order(self) -> bool:
+        """Whether one value can lie between two others."""
+        return not isinstance(self.domain, Choice) or self.domain.ordered
+
 
 # -- configuration tree --------------------------------------------------------------------------------------------------
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from .. import ir
 from ..controllers import CONTROLLERS, defaults
+from ..evaluate import Undefined, baseline_point
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,16 +26,20 @@ def doubts(program: ir.Program) -> Iterator[Doubt]:
         yield Doubt("`gpu_hours` counts hours on GPUs, and no worker has one", "budget.gpu_hours", help)
     if study.phases:
         return
-    if study.controller.name == "CmaEs" and program.params and not any(_has_order(param) for param in program.params):
+    if study.controller.name == "CmaEs" and program.params and not any(param.has_order for param in program.params):
         message = "`CmaEs` moves along ranges and numbers; what is searched here has no order, so it is drawn at random"
         yield Doubt(message, "controller", "`TPE()` learns about alternatives")
     trials = study.budget.trials
     if study.controller.name == "NSGA2" and trials is not None:
         first = study.controller.args.get("population", defaults(CONTROLLERS, "NSGA2")["population"])
-        if isinstance(first, int) and first >= trials:
+        if isinstance(first, int) and first >= trials - (not _begins_inside(program)):
             message = f"`NSGA2` draws its first {first} at random, and the budget is {trials} trials: it never learns"
             yield Doubt(message, "controller", f"write `NSGA2(population = {max(2, trials // 5)})`, or give it more trials")
 
 
-def _has_order(param: ir.Param) -> bool:
-    return not isinstance(param.domain, ir.Choice) or param.domain.ordered
+def _begins_inside(program: ir.Program) -> bool:
+    """Whether the baseline, which is the first trial, is a point of the space, and so one of the first population."""
+    try:
+        return baseline_point(program) is not None
+    except Undefined:
+        return False

@@ -13,7 +13,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Final
 
 from automl_run.dsl import evaluate
-from automl_run.dsl.ir import Choice, Param, ParamId, Point, Program
+from automl_run.dsl.ir import Param, ParamId, Point, Program
 from automl_run.errors import InputError
 
 from . import domains
@@ -42,7 +42,7 @@ class CmaEs(SamplingController):
         super().__init__(program, trials, "cmaes")
         self._sign = 1.0 if objectives and objectives[0].direction == "minimize" else -1.0
         self._sigma, self._population = sigma, population
-        self._axes = [param for param in program.params if _has_order(param)]
+        self._axes = [param for param in program.params if param.has_order]
         self._newest: list[tuple[int, Point, float]] = []
         self._moves = 0
         self._cma = self._distribution(_baseline(program)) if self._axes else None
@@ -119,7 +119,3 @@ def _is_spent(cma: cmaes.CMA) -> bool:
         return bool(cma.should_stop() or not np.all(np.isfinite(cma.ask())))
     except np.linalg.LinAlgError:
         return True
-
-
-def _has_order(param: Param) -> bool:
-    return not isinstance(param.domain, Choice) or param.domain.ordered

@@ -16,7 +16,6 @@ from .sampling import SamplingController, Scored
 
 _ASKS: Final = 3
 _MOST: Final = 300
-_DRAWS: Final = 20
 
 
 class GP(SamplingController):
@@ -36,8 +35,7 @@ class GP(SamplingController):
 
     def _proposals(self, index: int, rng: random.Random) -> Generator[Point, None, None]:
         if self._starts:
-            for _ in range(_DRAWS):
-                yield self._space.draw(rng)
+            yield from self._draws(rng)
             return
         from optuna.samplers import GPSampler, TPESampler
 

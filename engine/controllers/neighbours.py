@@ -6,7 +6,7 @@ import random
 from collections.abc import Callable, Iterable
 
 from automl_run.dsl import evaluate
-from automl_run.dsl.ir import Choice, Param, Point, Program
+from automl_run.dsl.ir import Param, Point, Program
 
 from . import domains
 from .space import Space
@@ -24,7 +24,7 @@ def distance(program: Program, a: Point, b: Point) -> float:
         one, other = a.get(param.id), b.get(param.id)
         if one is None or other is None:
             total += one is not other
-        elif _is_nominal(param):
+        elif not param.has_order:
             total += one != other
         else:
             total += (domains.to_unit(param.domain, one) - domains.to_unit(param.domain, other)) ** 2
@@ -41,9 +41,9 @@ def nearest_drawn(space: Space, point: Point, rng: random.Random, is_allowed: Ca
 
     def around(reach: float) -> Callable[[Param], int | float]:
         def choose(param: Param) -> int | float:
-            if param.id not in point or (_is_nominal(param) and rng.random() < reach):
+            if param.id not in point or (not param.has_order and rng.random() < reach):
                 return domains.from_unit(param.domain, rng.random())
-            if _is_nominal(param):
+            if not param.has_order:
                 return point[param.id]
             return domains.from_unit(param.domain, domains.to_unit(param.domain, point[param.id]) + rng.gauss(0.0, reach))
 
@@ -53,7 +53,3 @@ def nearest_drawn(space: Space, point: Point, rng: random.Random, is_allowed: Ca
     drawn += [evaluate.build_point(space.program, around(_REACH[i % len(_REACH)])) for i in range(_DRAWN // 2)]
     allowed = [other for other in drawn if is_allowed(other)]
     return nearest_of(space.program, point, allowed) if allowed else None
-
-
-def _is_nominal(param: Param) -> bool:
-    return isinstance(param.domain, Choice) and not param.domain.ordered

@@ -21,7 +21,7 @@ from .space import generator
 if TYPE_CHECKING:
     from optuna.samplers import NSGAIISampler
 
-_DRAWS: Final = 20
+_ASKS: Final = 20
 
 
 class NSGA2(SamplingController):
@@ -41,11 +41,9 @@ class NSGA2(SamplingController):
         self._begin()
 
     def _proposals(self, index: int, rng: random.Random) -> Generator[Point, None, None]:
-        if self._study is not None:
-            yield from self._study.proposals(self._sampler(rng.getrandbits(32)), _DRAWS)
-            return
-        for _ in range(_DRAWS):
-            yield self._space.draw(rng)
+        if self._study is None:
+            return self._draws(rng)
+        return self._study.proposals(self._sampler(rng.getrandbits(32)), _ASKS)
 
     def _tell(self, index: int, point: Point, scores: tuple[float, ...] | None) -> None:
         if scores is None:

@@ -12,12 +12,15 @@ import random
 from abc import ABC, abstractmethod
 from collections.abc import Generator
 from dataclasses import dataclass
+from typing import Final
 
 from automl_run.dsl.ir import Point, Program
 
 from .base import Outcome, Recommendation
 from .neighbours import nearest_drawn, nearest_of
 from .space import Space, generator, point_key
+
+_DRAWS: Final = 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +66,11 @@ class SamplingController(ABC):
     def _tell_pruned(self, index: int, point: Point, at: int, score: float) -> None:
         """What it had come to after `at` epochs or the like: less than its training would have, so a reason to look elsewhere."""
         self._tell(index, point, (score,))
+
+    def _draws(self, rng: random.Random) -> Generator[Point, None, None]:
+        """Proposals at random."""
+        for _ in range(_DRAWS):
+            yield self._space.draw(rng)
 
     def _instead(self, proposed: Point | None, rng: random.Random) -> Point:
         """An allowed point where none of the proposals was. `proposed`: the first of them."""

@@ -60,8 +60,9 @@ def uncounted(study: Study, workers: Sequence[Worker]) -> list[str]:
     if study.budget.gpu_hours is None or any(worker.gpus for worker in workers):
         return []
     said = "no worker has a GPU, so `gpu_hours` counts nothing"
-    limits = (study.budget.trials, study.budget.time_s, study.budget.target)
-    if limits == (None, None, None) and study.controller.name not in FINITE and "." not in study.controller.name:
+    budget = study.budget
+    limits = (budget.trials, budget.time_s, budget.target, budget.patience)
+    if set(limits) == {None} and study.controller.name not in FINITE and "." not in study.controller.name:
         raise InputError(f"{said} and nothing else would end this study: give its budget `time` or `trials`")
     return [said]
 

@@ -165,6 +165,7 @@ def test_defaults_are_supported() -> None:
         ("controller = NSGA2(population = 20)", "", "first 20 at random, and the budget is 20 trials"),
         ("controller = NSGA2(), budget { trials = 12 }", "", "write `NSGA2(population = 2)`"),
         ("controller = NSGA2(population = 19)", "", None),
+        ("controller = NSGA2(population = 19)", "lr = 2.0 ~ 0.1..1.0", "it never learns"),
         ("controller = NSGA2(), budget { time = 2h }", "", None),
         ("controller = CmaEs()", "let net ~ A() | B()", "so it is drawn at random"),
         ("controller = CmaEs()", "let net ~ A() | B(k ~ 1..3)", None),

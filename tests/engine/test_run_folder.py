@@ -137,7 +137,7 @@ def test_gpu_hours_without_a_gpu() -> None:
     for counted in (study(trials=3), study(gpu_hours=2.0)):
         assert uncounted(counted, (ir.Worker((0,)), *none)) == []
     assert uncounted(study(trials=3), none) == []
-    others = (study(gpu_hours=2.0, trials=3), study(gpu_hours=2.0, time_s=3.0))
+    others = (study(gpu_hours=2.0, trials=3), study(gpu_hours=2.0, time_s=3.0), study(gpu_hours=2.0, patience=3))
     for ends in (*others, study("Grid", gpu_hours=2.0), study("my.Own", gpu_hours=2.0)):
         assert uncounted(ends, none) == ["no worker has a GPU, so `gpu_hours` counts nothing"]
     with pytest.raises(InputError, match="nothing else would end this study: give its budget `time` or `trials`"):
