@@ -29,7 +29,7 @@ from automl_run.engine.files import ENDPOINT
 from automl_run.engine.targets.base import Job
 from automl_run.engine.targets.failures import cause_of_exception, describe
 from automl_run.engine.targets.metric_values import metric_values
-from automl_run.engine.targets.registry import make_target
+from automl_run.engine.targets.registry import make_trainer
 from automl_run.engine.targets.seeding import seed_libraries
 from automl_run.engine.wire.connection import Connection
 from automl_run.engine.wire.messages import ToAgent
@@ -120,7 +120,7 @@ def _run(spec: JobSpec, folder: Path, report: ChannelReport, peak: PeakMemory | 
     # A run that is over, or a folder that is none, has nobody who would remove what is shared.
     if (run_dir / ENDPOINT).is_file():
         share_prepared_items(run_dir, spec.cache, every_dataset=spec.cache is not None)
-    target = make_target(spec.target, Path(spec.base_dir), spec.variables)
+    target = make_trainer(spec.target, Path(spec.base_dir), spec.variables)
     ranks = ranks_of(target, config, spec) if place is None else place.ranks
     job = Job(
         name=spec.job,

@@ -62,7 +62,18 @@ class Job:
 Result = Mapping[str, float] | float | None
 
 
-class Target(Protocol):
+class Trainer(Protocol):
+    """What a job needs of a target."""
+
+    def run(self, job: Job) -> Result:
+        """Trains. Runs in the job's own process; whatever it raises is the job's failure.
+
+        JobError names its cause; MemoryError is `oom_host`; anything else is `user_error`.
+        """
+        ...
+
+
+class Target(Trainer, Protocol):
     """`config_name`: file name of the rendered configuration in the job's `config/` folder."""
 
     config_name: str
@@ -72,13 +83,6 @@ class Target(Protocol):
 
     def render(self, config: dict[str, Resolved]) -> dict[str, Value]:
         """The configuration of one job as JSON data. Pure."""
-        ...
-
-    def run(self, job: Job) -> Result:
-        """Trains. Runs in the job's own process; whatever it raises is the job's failure.
-
-        JobError names its cause; MemoryError is `oom_host`; anything else is `user_error`.
-        """
         ...
 
 

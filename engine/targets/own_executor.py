@@ -14,7 +14,6 @@ from typing import Any, Final
 import msgspec
 
 from automl_run.dsl.ir import Point, Program, Spec, Value
-from automl_run.dsl.resolved import Resolved
 from automl_run.engine.agent.report import ChannelReport
 from automl_run.engine.user_code.loading import check, code_folders, extend_path, make, own, said, shown
 from automl_run.engine.user_code.locators import Locators
@@ -24,8 +23,8 @@ from automl_run.engine.user_code.space_objects import space_of
 from automl_run.errors import InputError, JobError
 
 from .base import Job, Result
+from .registry import EXECUTOR
 
-NAME: Final = "Executor"
 _LOOK_S: Final = 0.25
 
 
@@ -43,9 +42,7 @@ class Recommended(msgspec.Struct, frozen=True):
 
 
 class ExecutorTarget:
-    """`run` calls the executor; what it trains with is the configuration that was written into the job's folder."""
-
-    config_name = "config.json"
+    """`run` calls the executor; what it trains with is the configuration that the study's own target has rendered."""
 
     def __init__(self, recommended: Recommended) -> None:
         self._recommended = recommended
@@ -53,13 +50,6 @@ class ExecutorTarget:
     @staticmethod
     def of(spec: Spec) -> ExecutorTarget:
         return ExecutorTarget(msgspec.convert(spec.args, Recommended))
-
-    def check(self) -> None:
-        """Nothing: the scheduler has checked."""
-
-    def render(self, config: dict[str, Resolved]) -> dict[str, Value]:
-        """The study's own target renders."""
-        raise NotImplementedError
 
     def run(self, job: Job) -> Result:
         told = self._recommended
@@ -159,7 +149,7 @@ class Executors:
             workers,
             -1.0 if study.objectives[0].direction == "minimize" else 1.0,
         )
-        return Spec(NAME, msgspec.to_builtins(told))
+        return Spec(EXECUTOR, msgspec.to_builtins(told))
 
 
 def own_executors(program: Program, allowed: Iterable[str] = ()) -> Executors | None:

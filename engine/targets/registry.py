@@ -11,10 +11,12 @@ from automl_run.dsl.diagnostics import did_you_mean
 from automl_run.dsl.ir import Spec, Value
 from automl_run.errors import InputError
 
-from .base import Target
+from .base import Target, Trainer
 from .script_arguments import script_arguments
 
 NAMES: Final = ("Mmar", "Bundle", "Python", "Command")
+#: Of a spec that names an executor of the user's; no program can say it.
+EXECUTOR: Final = "Executor"
 
 
 def make_target(spec: Spec, base_dir: Path, variables: Mapping[str, Value]) -> Target:
@@ -40,12 +42,17 @@ def make_target(spec: Spec, base_dir: Path, variables: Mapping[str, Value]) -> T
             example, others = '"python train.py --lr {lr}"', ("cwd", "env", "metrics")
             found = script_arguments(spec, "template", example, others, lists=True)
             return CommandTarget(found.first, base_dir, cwd=found.cwd, env=found.env, metrics=found.metrics)
-        case "Executor":
-            from .own_executor import ExecutorTarget
-
-            return ExecutorTarget.of(spec)
         case _:
             raise InputError(f"there is no target `{spec.name}`: {did_you_mean(spec.name, NAMES)}")
+
+
+def make_trainer(spec: Spec, base_dir: Path, variables: Mapping[str, Value]) -> Trainer:
+    """What a job runs: the study's target, or an executor of the user's in its place."""
+    if spec.name == EXECUTOR:
+        from .own_executor import ExecutorTarget
+
+        return ExecutorTarget.of(spec)
+    return make_target(spec, base_dir, variables)
 
 
 def _argument(spec: Spec, name: str, example: str, others: tuple[str, ...] = ()) -> str:
