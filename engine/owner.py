@@ -41,6 +41,14 @@ def read(folder: Path) -> Identity | None:
         return None
 
 
+def last_beat(folder: Path) -> float | None:
+    """When a scheduler that did not end in order last had the run (seconds since 1970), to a few seconds; None: unknown."""
+    try:
+        return (folder / FILE).stat().st_mtime
+    except OSError:
+        return None
+
+
 def told(folder: Path) -> str:
     """` (process 12 of host a)`, or ""."""
     owner = read(folder)

@@ -209,6 +209,7 @@ def _run(
     controller, target, code, executors = made
     folder.store_program(program)
     run_folder.sweep(folder.path)
+    seen_at = owner.last_beat(folder.path)
     mine = Owner(folder.path, state.epoch + 1)
     sockets = private_folder()
     clock = steady_clock()
@@ -242,7 +243,7 @@ def _run(
         )  # fmt: skip
         scheduler = Scheduler(parts, state, program)
         folder.write_json(ENDPOINT, endpoint)
-        state = scheduler.run(workers, None if budget is None else budget.trials, budget)
+        state = scheduler.run(workers, None if budget is None else budget.trials, budget, seen_at)
         if state.run != "paused":
             shutil.rmtree(folder.path / CACHE, ignore_errors=True)  # no job will come that could use it
         summary = publisher.write_summary(state)

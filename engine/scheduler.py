@@ -119,13 +119,22 @@ class Scheduler:
         self._interrupts = 0
         self._drain_by: float | None = None
 
-    def run(self, workers: tuple[NamedWorker, ...], trials: int | None = None, budget: Budget | None = None) -> State:
-        """The state at the end. No agent is alive afterwards, whatever is raised (JournalError, mostly)."""
+    def run(
+        self,
+        workers: tuple[NamedWorker, ...],
+        trials: int | None = None,
+        budget: Budget | None = None,
+        seen_at: float | None = None,
+    ) -> State:
+        """The state at the end. No agent is alive afterwards, whatever is raised (JournalError, mostly).
+
+        `seen_at`: see `inputs.Began`.
+        """
         # What is loaded by now lives as long as the run: the collector need not look at it again and again.
         gc.freeze()
         with _Signals(self._selector, self.interrupt):
             try:
-                self.begin(workers, trials, budget)
+                self.begin(workers, trials, budget, seen_at)
                 while not self.turn():
                     pass
             finally:
@@ -137,7 +146,13 @@ class Scheduler:
     def state(self) -> State:
         return self._state
 
-    def begin(self, workers: tuple[NamedWorker, ...], trials: int | None = None, budget: Budget | None = None) -> None:
+    def begin(
+        self,
+        workers: tuple[NamedWorker, ...],
+        trials: int | None = None,
+        budget: Budget | None = None,
+        seen_at: float | None = None,
+    ) -> None:
         alive = self._adopt(workers)
         # After the agents that are of no use any more have ended, so that whatever they still finish is read.
         jobs = [self._state.jobs[name] for name in self._state.running]
@@ -145,7 +160,7 @@ class Scheduler:
         orphaned = [job.name for job in jobs if job.worker not in alive or job.stop is not None]
         found = [self._parts.result(self._state, name) for name in orphaned]
         ended = tuple(message for message in found if message is not None)
-        self._inputs.append(on.Began(workers, trials, alive, budget, ended))
+        self._inputs.append(on.Began(workers, trials, alive, budget, ended, seen_at))
         self._look_at_disk()
         code = self._parts.user_code
         if code is not None:

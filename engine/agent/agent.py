@@ -144,6 +144,7 @@ class Agent:
             if key.fd in self._selector.get_map() and self._selector.get_key(key.fd).data is key.data:
                 key.data(mask)
         self._uplink.update()
+        self._watch_room()
         return self._exit_code is not None
 
     def wait_s(self) -> float | None:
@@ -155,6 +156,17 @@ class Agent:
 
     def _watch(self, fd: int, handler: Callable[[int], None]) -> None:
         self._selector.register(fd, selectors.EVENT_READ, handler)
+
+    def _watch_room(self) -> None:
+        """A job that has not read for a while gets what waits for it, a Stop behind many an Ack, when it reads again."""
+        for attempt in self._attempts.values():
+            channel = attempt.channel
+            if attempt.kept is None or channel is None or channel.eof or channel.fileno() not in self._selector.get_map():
+                continue
+            key = self._selector.get_key(channel.fileno())
+            events = selectors.EVENT_READ | (selectors.EVENT_WRITE if channel.wants_write else 0)
+            if key.events != events:
+                self._selector.modify(channel.fileno(), events, key.data)
 
     def _unwatch(self, fd: int) -> None:
         if fd >= 0 and fd in self._selector.get_map():
@@ -357,6 +369,8 @@ class Agent:
         """What the job reports goes to the scheduler, in the job's order."""
         channel = attempt.channel
         assert channel is not None
+        if mask & selectors.EVENT_WRITE:
+            channel.flush()
         try:
             for message in channel.receive():
                 match message:

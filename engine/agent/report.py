@@ -67,6 +67,7 @@ class ChannelReport:
         self._relayed_at = -math.inf
         self._job, self._fence = job, fence
         self._stop = False
+        self._reading = False
         self._judged = frozenset(judged)
         #: how many reports were sent, how many of them the study has seen, and whether it is worth while to wait for it
         self._sent = self._seen = 0
@@ -167,7 +168,11 @@ class ChannelReport:
             self._receive()
 
     def _receive(self) -> None:
-        if self._channel is not None and not self._channel.eof:
+        # A signal's handler asks in the middle of whatever this thread does: two reads in each other would mix up what they read.
+        if self._reading or self._channel is None or self._channel.eof:
+            return
+        self._reading = True
+        try:
             for message in self._channel.receive():
                 match message:
                     case Stop():
@@ -176,3 +181,5 @@ class ChannelReport:
                         self._seen, self._patient = max(self._seen, seq), True
                     case _:
                         pass
+        finally:
+            self._reading = False

@@ -95,7 +95,9 @@ class _Decision:
 
     def begin(self, began: on.Began) -> None:
         ended = {(message.job, message.fence) for message in began.found}
-        over, alive_at = [], self.state.last_at
+        over = []
+        # The last sign of life: nobody worked after it.
+        alive_at = max(self.state.last_at, min(began.seen_at or 0.0, self.now))
         for name in self.state.running:
             job = self.state.jobs[name]
             if (job.worker in began.alive and job.stop is None) or (job.name, job.fence) in ended:
@@ -103,9 +105,7 @@ class _Decision:
             if job.stop in causes.FINAL:
                 over.append(name)
                 continue
-            # At the time of the last sign of life: nobody worked in between.
-            at = self.state.last_at
-            self.add(facts.AttemptEnded(name, job.fence, job.seq, "lost", "the scheduler ended", counted=False, at=at))
+            self.add(facts.AttemptEnded(name, job.fence, job.seq, "lost", "the scheduler ended", counted=False, at=alive_at))
         if tuple(facts.NamedWorker(w.name, w.gpus, w.threads) for w in self.state.workers) != began.workers:
             self.add(facts.WorkersSet(began.workers))
         if began.trials is not None and began.trials != self.state.trials:

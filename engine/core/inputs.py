@@ -19,7 +19,8 @@ class Began:
     """A scheduler took over. `trials`: a new number of them, None to leave it; `budget`: a new one as a whole.
 
     `alive`: workers, unchanged ones, whose agents outlived the last scheduler: their attempts go on once they have connected.
-    `found`: the ends, stored on the disk, of attempts whose agents are gone and that nobody heard of.
+    `found`: the ends, stored on the disk, of attempts whose agents are gone and that nobody heard of. `seen_at`: when the last
+    scheduler, which did not end in order, gave its last sign of life; None: unknown.
     """
 
     workers: tuple[NamedWorker, ...]
@@ -27,6 +28,7 @@ class Began:
     alive: frozenset[str] = frozenset()
     budget: Budget | None = None
     found: tuple[Done | Failed, ...] = ()
+    seen_at: float | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -29,6 +29,7 @@ from automl_run.engine.wire.messages import (
     Failed,
     FromAgent,
     Hello,
+    Message,
     Metric,
     Ping,
     Pong,
@@ -40,7 +41,7 @@ from automl_run.engine.wire.messages import (
 )
 
 TRAIN = '''
-import os, signal, subprocess, sys
+import itertools, os, signal, subprocess, sys, time
 
 def two(params, report):
     report(0, dice=0.25); report(1, dice=0.5)
@@ -66,6 +67,15 @@ def waits(params, report):
     report(0, dice=0.25)
     open(params["fifo"]).read()
     return 0.75
+
+def late(params, report):
+    """Hears nothing until somebody opens the other end; tells how often it was not told to stop."""
+    report(0, loss=0.25)
+    open(params["fifo"]).read()
+    for count in itertools.count():
+        if report(count, loss=0.25):
+            return {"dice": count}
+        time.sleep(0.001)
 '''
 
 M = TypeVar("M")
@@ -121,6 +131,9 @@ class Stage:
     def send(self, message: ToAgent) -> None:
         assert self.connection is not None
         self.connection.send(message)
+        while self.connection.wants_write:
+            assert select.select([], [self.connection], [], 30.0)[1], "the agent does not read"
+            self.connection.flush()
 
     def next(self, kind: type[M]) -> M:
         """The next message, which must be of this kind."""
@@ -133,9 +146,9 @@ class Stage:
         assert isinstance(message, kind), message
         return message
 
-    def assign(self, function: str, fence: int = 1, job: str = "W1_1_J1", **config: ir.Value) -> None:
+    def assign(self, function: str, fence: int = 1, job: str = "W1_1_J1", *, judged: bool = False, **config: ir.Value) -> None:
         target = ir.Spec("Python", {"function": f"train_here:{function}"})
-        self.send(Assign(job, fence, target, config, "params.json", {"lr": 0.1}, 5, ("dice",)))
+        self.send(Assign(job, fence, target, config, "params.json", {"lr": 0.1}, 5, ("dice",), judged=judged))
 
     def exit_code(self) -> int:
         return self.process.wait(30.0)
@@ -202,6 +215,22 @@ def test_stop(stage: Stage) -> None:
     stage.next(Metric)
     stage.send(Stop("W1_1_J1", 1, "pruned"))
     assert stage.next(Done).stopped
+
+
+def test_a_stop_behind_more_than_the_socket_holds(stage: Stage, tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "fifo")
+    stage.accept()
+    stage.assign("late", judged=True, fifo=str(tmp_path / "fifo"))
+    stage.next(Accept)
+    stage.next(Metric)
+    for _ in range(3000):
+        stage.send(Ack("W1_1_J1", 1, 1))
+    stage.send(Stop("W1_1_J1", 1, "pruned"))
+    (tmp_path / "fifo").write_text("")
+    while not isinstance(message := stage.next(Message), Done):
+        assert isinstance(message, Metric)
+    assert message.stopped
+    assert message.values["dice"] < 1000, "it was ended by a signal, after its time of grace"
 
 
 def test_drain_stops_the_job_and_waits_for_its_acknowledgement(stage: Stage) -> None:

@@ -9,7 +9,7 @@ from core_run import Run, of, program, sent
 
 from automl_run.dsl import ir
 from automl_run.engine.controllers.base import Recommendation
-from automl_run.engine.core import causes, ending
+from automl_run.engine.core import causes, ending, facts
 from automl_run.engine.core import inputs as on
 from automl_run.engine.core.apply import replay
 from automl_run.engine.core.causes import Cause
@@ -285,6 +285,18 @@ def test_what_a_job_did_alone_counts_and_not_the_night_after_it() -> None:
     run(on.Found(wire.Done("W1_1_J1", 1, 1, {"dice": 0.5}, 600.0, False)))
     assert run.state.gpu_seconds(run.now) == 600
     assert run.state.jobs["W1_1_J1"].spans[-1].end == run.state.jobs["W1_1_J1"].assigned_at + 600
+
+
+def test_what_ran_until_all_was_killed_counts() -> None:
+    """Nothing was stored since the job began; the owner's file is as old as the last sign of life."""
+    run = Run(program(budget=ir.Budget(gpu_hours=10.0, time_s=90_000.0)), gpus=(0,))
+    run.up()
+    run.now += 86_400
+    workers = tuple(facts.NamedWorker(name, (0,), 1) for name in run.workers)
+    run.state = durable(run.state)
+    run(on.Began(workers, seen_at=run.now - 80_000))
+    assert run.state.gpu_seconds(run.now) == 6_400
+    assert run.state.elapsed(run.now) == 6_400
 
 
 def test_a_stop_that_a_cut_connection_lost_is_said_again() -> None:

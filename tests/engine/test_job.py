@@ -6,6 +6,7 @@ import math
 import socket
 import threading
 import time
+from collections.abc import Iterator
 from fractions import Fraction
 from pathlib import Path
 
@@ -19,7 +20,7 @@ from automl_run.engine.agent.outcome import Ending, Outcome, Seen, conclude, rea
 from automl_run.engine.agent.report import ChannelReport
 from automl_run.engine.wire.connection import Connection
 from automl_run.engine.wire.frames import decode_from_agent, decode_to_agent
-from automl_run.engine.wire.messages import Ack, Metric, Stop
+from automl_run.engine.wire.messages import Ack, Metric, Stop, ToAgent
 from automl_run.errors import InputError, JobError
 
 
@@ -99,6 +100,25 @@ def test_a_report_that_a_pruner_judges_waits_for_its_word(tmp_path: Path) -> Non
     agent.send(Ack("W1_1_J1", 1, 2))
     waiting.join(30)
     assert answers == [True]
+    agent.close()
+    channel.close()
+
+
+def test_a_signal_that_asks_while_a_report_reads_mixes_nothing_up(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """SIGTERM's handler asks for a stop wherever the job is, so also between two pieces of a frame."""
+    ours, theirs = socket.socketpair()
+    agent, channel = Connection(ours, decode_from_agent), Connection(theirs, decode_to_agent)
+    report = ChannelReport(channel, "W1_1_J1", 1, tmp_path)
+    receive, inside = channel.receive, []
+
+    def interrupted() -> Iterator[ToAgent]:
+        inside.append(report.stop_asked)
+        yield from receive()
+
+    monkeypatch.setattr(channel, "receive", interrupted)
+    agent.send(Stop("W1_1_J1", 1, "operator"))
+    assert report(1, dice=0.5) is True
+    assert inside == [False]
     agent.close()
     channel.close()
 
