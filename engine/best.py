@@ -139,6 +139,10 @@ def _weights(new: Path, found: Mapping[str, Any]) -> list[str]:
     weights = found.get("weights")
     if weights:
         last = f"; `{LAST_WEIGHTS}` has the last ones" if (new / LAST_WEIGHTS).is_file() else ""
+        if found.get("pruned"):
+            return [
+                f"A pruner stopped this job: these are its last values, `{weights}` has the weights of its best validation{last}."
+            ]
         return [f"`{weights}` has the weights that these are of{last}."]
     if (new / CHECKPOINTS).is_dir():
         return [f"Which weights are kept, its own code says: `{CHECKPOINTS}/` is what it left."]

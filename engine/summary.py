@@ -37,7 +37,8 @@ class Repeated(msgspec.Struct, frozen=True):
 
 class Best(msgspec.Struct, frozen=True):
     """What `best.json` says. `path`: the folder of the best model; `weights`: the file in it that the scores are of, "" where
-    the job's own code says what it keeps. `repeated`: only where a recommendation has several jobs.
+    the job's own code says what it keeps. `repeated`: only where a recommendation has several jobs. `pruned`: stopped by a pruner,
+    for want of any that was done: the scores are the last ones, the weights those of its best validation.
     """
 
     job: str
@@ -49,6 +50,7 @@ class Best(msgspec.Struct, frozen=True):
     path: str = ""
     weights: str = ""
     repeated: Repeated | None = None
+    pruned: bool = False
 
 
 class Span(msgspec.Struct, frozen=True):
@@ -225,6 +227,7 @@ def best_of(state: State, folder: Path) -> Best | None:
         path=str(folder / BEST),
         weights=WEIGHTS if target is not None and target.name in WITH_WEIGHTS else "",
         repeated=_repeated(state, job),
+        pruned=job.cause == "pruned",
     )
 
 

@@ -10,7 +10,9 @@ import pytest
 from small_mmar import make_study
 
 from automl_run.cli.main import main
+from automl_run.dsl.ir import Spec
 from automl_run.engine import best
+from automl_run.engine.agent.folders import JobSpec, prepare
 from automl_run.engine.export.evaluate import score
 
 SCRIPT = """
@@ -69,6 +71,15 @@ def test_of_an_expression_the_model_is_the_one_that_the_table_is_about(tmp_path:
     assert 2 * found == pytest.approx(info["score"], abs=1e-6)
     assert info["score"] == job["score"] == info["scores"]["2 * val_mean_dice"]
     assert "`models/model.pt` has the weights that these are of" in (run / "best" / "README.md").read_text()
+
+
+def test_of_a_pruned_job_it_says_which_numbers_are_whose(tmp_path: Path) -> None:
+    spec = JobSpec("J1", 1, Spec("Mmar", {"path": "m"}), "config_train.json", {}, 1, ("dice",), (), 1, str(tmp_path))
+    prepare(tmp_path, spec, {})
+    info = {"job": "J1", "scores": {"dice": 0.3}, "weights": "models/model.pt", "pruned": True}
+    best.write_best(tmp_path, "J1", 1, info)
+    said = (tmp_path / "best" / "README.md").read_text()
+    assert "these are its last values, `models/model.pt` has the weights of its best validation" in said
 
 
 @pytest.mark.parametrize("can_exchange", [True, False])

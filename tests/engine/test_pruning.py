@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable
+from pathlib import Path
 
 import optuna
 import pytest
@@ -19,6 +20,7 @@ from automl_run.engine.core import inputs as on
 from automl_run.engine.core.apply import replay
 from automl_run.engine.core.curve import Curve
 from automl_run.engine.core.state import durable
+from automl_run.engine.summary import best_of
 from automl_run.engine.wire import messages as wire
 
 ASHA = ir.Spec("ASHA", {"min": 2, "eta": 2})
@@ -127,6 +129,13 @@ def test_its_score_is_what_it_had_come_to_then() -> None:
     assert job.message.startswith("0.3 at epoch 2 is not")
     assert outcomes(run) == [Outcome(2, "stopped", (0.3,), 2)]
     assert durable(run.state) == replay(run.journal)
+    best = best_of(run.state, Path())
+    assert best is not None
+    assert (best.score, best.pruned) == (0.3, True)
+    run.done(0, dice=0.8)
+    best = best_of(run.state, Path())
+    assert best is not None
+    assert (best.job, best.pruned) == ("W1_1_J1", False)
 
 
 def test_a_job_that_ended_before_it_heard_is_done() -> None:
