@@ -76,6 +76,18 @@ def has_descriptors(pid: int) -> bool:
         return False
 
 
+def is_over(pid: int) -> bool:
+    """Whether the process has ended, reaped or not. Its children may live, and hold what they have of its descriptors."""
+    try:
+        end = os.pidfd_open(pid)
+    except ProcessLookupError:
+        return True
+    try:
+        return bool(select.select([end], [], [], 0.0)[0])
+    finally:
+        os.close(end)
+
+
 def descendants(pid: int, spare: Collection[int] = ()) -> list[int]:
     """All descendants of `pid`, parents first; without `spare` and theirs."""
     found: list[int] = []

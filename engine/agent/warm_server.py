@@ -35,7 +35,7 @@ from .environment import LARGE_PAGES
 from .folders import read_job_spec
 from .keeper import become_keeper
 from .orders import Graces
-from .processes import close_descriptors, die_with_parent
+from .processes import close_descriptors, die_with_parent, is_over
 
 MAX_MESSAGE: Final = 65536
 #: From one hand-over until the next keeper is forked ahead, unless that is asked for before.
@@ -149,6 +149,9 @@ def _hand_over(standby: _Standby | Unfit, data: bytes, descriptors: list[int]) -
     if isinstance(standby, Unfit):
         return standby
     with standby.sock as sock:
+        # Its nursery has the other end, too, until it closes it or dies after its keeper.
+        if is_over(standby.pid):
+            return None
         try:
             socket.send_fds(sock, [data], descriptors)
         except OSError:

@@ -6,6 +6,8 @@ import ctypes
 import os
 import select
 import signal
+import socket
+import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -174,6 +176,15 @@ def test_a_killed_keeper_in_waiting_is_replaced(tmp_path: Path, subreaper: None)
     assert outcome(kept, folder).values == {"dice": 0.25}
     assert warm.ready
     warm.close()
+
+
+def test_a_killed_keeper_whose_nursery_still_holds_its_socket_is_seen() -> None:
+    mine, of_the_nursery = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+    with of_the_nursery, subprocess.Popen(["true"]) as keeper:
+        os.waitid(os.P_PID, keeper.pid, os.WEXITED | os.WNOWAIT)  # a zombie, as its agent has not reaped it
+        assert warm_server._hand_over(warm_server._Standby(keeper.pid, mine), b"{}", []) is None
+        of_the_nursery.setblocking(False)
+        assert of_the_nursery.recv(1) == b""
 
 
 def test_a_keeper_that_nobody_knows_of_begins_nothing(tmp_path: Path, subreaper: None, monkeypatch: pytest.MonkeyPatch) -> None:
