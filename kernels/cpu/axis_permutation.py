@@ -18,10 +18,12 @@ from .backend import choose_backend, ops
 from .window import Window
 
 SMALLEST_SLAB = 1 << 19  # voxels; a core that sleeps wakes in the time that half of them take
+PAST_THE_CACHES = 1 << 20  # bytes; about what a core's own caches keep until it is read
 _AHEAD = 16  # rows
 _TILES_AHEAD = 4
 _LARGEST_SIDE = 16  # voxels of a tile
 _NEAR = 256  # bytes from row to row, which the processor follows by itself
+_LINE = 64  # bytes of a line of the cache
 
 Triple = tuple[int, int, int]
 Box = tuple[int, int, int, int, int, int]
@@ -75,6 +77,8 @@ def run_permute(
     depth = gather.shape[0]
     # No thread begins inside a tile.
     block = _LARGEST_SIDE if abs(gather.strides[0]) == 1 else 1
+    starts = out.data_ptr() | out.stride(0) * out.element_size()  # of the channels
+    past = out.numel() * out.element_size() >= PAST_THE_CACHES and starts % _LINE == 0
     if linear:
         sources, targets = flat_channels(source), flat_channels(out)
     else:
@@ -87,9 +91,9 @@ def run_permute(
             start, stop = start * block, min(stop * block, depth)
             if linear:
                 numbers = np.float32(fill), np.float32(scale), np.float32(shift)
-                linear_planes(cast(Floats, sources[c]), *gather, cast(Floats, targets[c]), start, stop, *numbers)
+                linear_planes(cast(Floats, sources[c]), *gather, cast(Floats, targets[c]), start, stop, *numbers, past)
             else:
-                copy_planes(sources[c], *gather, targets[c], start, stop, padding)
+                copy_planes(sources[c], *gather, targets[c], start, stop, padding, past)
 
         planes = -(-SMALLEST_SLAB * depth * shape[0] // out.numel())
         run_in_slabs(slab, -(-depth // block), -(-planes // block), threads)
@@ -97,16 +101,16 @@ def run_permute(
 
 @exact_kernel
 def copy_planes(
-    source: Array, first: int, strides: Triple, shape: Triple, box: Box, out: Array, start: int, stop: int, fill: int
+    source: Array, first: int, strides: Triple, shape: Triple, box: Box, out: Array, start: int, stop: int, fill: int, past: bool
 ) -> None:
-    """Planes start..stop of out (D, H, W), see `window.Gather`; words of one size."""
+    """Planes start..stop of out (D, H, W), see `window.Gather`; words of one size. `past` the caches: see `copy_rows`."""
     line, plane = shape[2], shape[1] * shape[2]
     if (strides[0] == 1 or strides[0] == -1) and strides[2] != 1 and strides[2] != -1:
         # The source's rows run along z: with z and y exchanged it is the case of in-plane tiles.
         turned, sizes, inside = (strides[1], strides[0], strides[2]), (shape[1], shape[0], shape[2]), box[2:4] + box[0:2] + box[4:]
-        copy_rows(source, first, turned, sizes, inside, out, 0, 0, shape[1], start, stop, plane, line, fill)
+        copy_rows(source, first, turned, sizes, inside, out, 0, 0, shape[1], start, stop, plane, line, fill, past)
     else:
-        copy_rows(source, first, strides, shape, box, out, 0, start, stop, 0, shape[1], line, plane, fill)
+        copy_rows(source, first, strides, shape, box, out, 0, start, stop, 0, shape[1], line, plane, fill, past)
 
 
 @exact_kernel
@@ -125,13 +129,20 @@ def copy_rows(
     line: int,
     plane: int,
     fill: int | np.float32,
+    past: bool,
 ) -> None:
-    """Rows y_start..y_stop of planes z_start..z_stop; voxel (z, y, x) goes to out[origin + z * plane + y * line + x]."""
+    """Rows y_start..y_stop of planes z_start..z_stop; voxel (z, y, x) goes to out[origin + z * plane + y * line + x].
+
+    `past`: `out` begins a line of the cache, and is written past the caches where its rows are whole lines. Otherwise each line
+    is read before it is written, which takes as long as the source does.
+    """
     stride_z, stride_y, stride_x = strides
     width = shape[2]
     z0, z1, y0, y1, x0, x1 = box
     by_tiles = stride_x != 1 and stride_x != -1 and (abs(stride_y) == 1 or abs(stride_z) == 1)
     far = abs(stride_y) * source.itemsize > _NEAR
+    words = _LINE // source.itemsize
+    past = past and (origin + x0) % words == 0 and (x1 - x0) % words == 0 and line % words == 0 and plane % words == 0
     for z in range(z_start, z_stop):
         for y in range(y_start, y_stop):
             to = origin + z * plane + y * line
@@ -148,9 +159,9 @@ def copy_rows(
                 if far:
                     fetch_ahead(source, first + x0 * stride_x, strides, x1 - x0, z, y, z1, y0, y1)
                 if stride_x == 1:
-                    ops.row_copy(out, to + x0, source, begin, x1 - x0)
+                    ops.row_copy(out, to + x0, source, begin, x1 - x0, past)
                 else:
-                    ops.row_reverse(out, to + x0, source, begin - (x1 - x0) + 1, x1 - x0)
+                    ops.row_reverse(out, to + x0, source, begin - (x1 - x0) + 1, x1 - x0, past)
             elif not by_tiles:
                 for x in range(x0, x1):
                     out[to + x] = source[begin + (x - x0) * stride_x]
@@ -163,18 +174,21 @@ def copy_rows(
     begin = first + za * stride_z + ya * stride_y
     to = origin + za * plane + ya * line
     if stride_y == 1 or stride_y == -1:
-        _tiles(source, begin, (stride_z, stride_y, stride_x), out, to, (plane, line), (zb - za, yb - ya, x1 - x0))
+        _tiles(source, begin, (stride_z, stride_y, stride_x), out, to, (plane, line), (zb - za, yb - ya, x1 - x0), past)
     else:
-        _tiles(source, begin, (stride_y, stride_z, stride_x), out, to, (line, plane), (yb - ya, zb - za, x1 - x0))
+        _tiles(source, begin, (stride_y, stride_z, stride_x), out, to, (line, plane), (yb - ya, zb - za, x1 - x0), past)
 
 
 @exact_kernel
-def _tiles(source: Array, begin: int, strides: Triple, out: Array, to: int, lines: tuple[int, int], sizes: Triple) -> None:
+def _tiles(
+    source: Array, begin: int, strides: Triple, out: Array, to: int, lines: tuple[int, int], sizes: Triple, past: bool
+) -> None:
     """out[to + h * lines[0] + i * lines[1] + j] = source[begin + h * strides[0] + i * strides[1] + j * strides[2]].
 
     h, i and j go up to `sizes`, strides[1] is 1 or -1. Tiles at the edge are moved back into the image.
     """
     side = 8 if source.itemsize == 8 else 16
+    past = past and source.itemsize >= 4
     layer, along, across = strides
     if sizes[1] < side or sizes[2] < side:
         for h in range(sizes[0]):
@@ -192,9 +206,9 @@ def _tiles(source: Array, begin: int, strides: Triple, out: Array, to: int, line
                     ops.prefetch(source, at + k * across + _TILES_AHEAD * layer)
                 row = to + h * lines[0] + i * lines[1] + j
                 if along == 1:
-                    ops.tile_transpose(out, row, lines[1], source, at, across)
+                    ops.tile_transpose(out, row, lines[1], source, at, across, past)
                 else:
-                    ops.tile_transpose(out, row + (side - 1) * lines[1], -lines[1], source, at - side + 1, across)
+                    ops.tile_transpose(out, row + (side - 1) * lines[1], -lines[1], source, at - side + 1, across, past)
 
 
 @inlined
@@ -224,6 +238,7 @@ def linear_planes(
     fill: np.float32,
     scale: np.float32,
     shift: np.float32,
+    past: bool,
 ) -> None:
     """As `copy_planes`, with float32 v * scale + shift, rounded twice, of what is not padding."""
     stride_z, stride_y, stride_x = strides
@@ -232,10 +247,11 @@ def linear_planes(
     turned = stride_x != 1 and stride_x != -1
     block = _LARGEST_SIDE if turned and abs(stride_z) == 1 else 1
     copied = start
+    past = past and x0 % 16 == 0 and (x1 - x0) % 16 == 0 and width % 16 == 0
     for z in range(start, stop):
         if turned and z == copied:
             copied = z + block if stop - z >= 2 * block else stop  # no block is thinner than a tile
-            copy_rows(source, first, strides, shape, box, out, 0, z, copied, 0, height, width, height * width, fill)
+            copy_rows(source, first, strides, shape, box, out, 0, z, copied, 0, height, width, height * width, fill, False)
         for y in range(height):
             to = (z * height + y) * width
             if z < z0 or z >= z1 or y < y0 or y >= y1 or x0 >= x1:
@@ -243,7 +259,7 @@ def linear_planes(
                     out[to + x] = fill
                 continue
             if turned:
-                ops.row_linear(out, to + x0, out, to + x0, x1 - x0, scale, shift, False)
+                ops.row_linear(out, to + x0, out, to + x0, x1 - x0, scale, shift, False, False)
                 continue
             for x in range(x0):
                 out[to + x] = fill
@@ -252,6 +268,6 @@ def linear_planes(
             begin = first + z * stride_z + y * stride_y + x0 * stride_x
             fetch_ahead(source, first + x0 * stride_x, strides, x1 - x0, z, y, z1, y0, y1)
             if stride_x == 1:
-                ops.row_linear(out, to + x0, source, begin, x1 - x0, scale, shift, False)
+                ops.row_linear(out, to + x0, source, begin, x1 - x0, scale, shift, False, past)
             else:
-                ops.row_linear(out, to + x0, source, begin - (x1 - x0) + 1, x1 - x0, scale, shift, True)
+                ops.row_linear(out, to + x0, source, begin - (x1 - x0) + 1, x1 - x0, scale, shift, True, past)

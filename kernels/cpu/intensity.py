@@ -255,12 +255,12 @@ def step_range(
     for first in range(start, stop, _BLOCK):
         count = min(_BLOCK, stop - first)
         if not in_place:
-            ops.row_copy(out, first, source, first, count)
+            ops.row_copy(out, first, source, first, count, False)
         x = out[first : first + count]
         for n in range(codes.size):
             a, b = numbers[n, 0], numbers[n, 1]
             if codes[n] == _LINEAR:
-                ops.row_linear(x, 0, x, 0, count, a, b, False)
+                ops.row_linear(x, 0, x, 0, count, a, b, False, False)
             elif codes[n] == _CLIP:
                 for i in range(count):
                     v = x[i]

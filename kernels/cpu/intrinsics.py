@@ -6,7 +6,7 @@ neighbouring pairs or products of 32-bit integers, which is why these exist.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from numba import types
@@ -23,31 +23,36 @@ def prefetch(e: Emitter, array: Any, offset: Any) -> None:
     e.prefetch(e.at(array, offset), 2)
 
 
-@vector_operation(ARRAY, INT, ARRAY, INT, INT)
-def row_copy(e: Emitter, to: Any, start: Any, source: Any, first: Any, count: Any) -> None:
-    """to[start + i] = source[first + i] for i < count; the same dtype, other memory.
+@vector_operation(ARRAY, INT, ARRAY, INT, INT, FLAG)
+def row_copy(e: Emitter, to: Any, start: Any, source: Any, first: Any, count: Any, past: Any) -> None:
+    """to[start + i] = source[first + i] for i < count; the same dtype, other memory. `past` the caches: of whole lines of them.
 
     Rows are short: a call of memcpy took three times as long as copying 96 bytes here.
     """
-    b = e.builder
-
-    def block(i: Any, lanes: int) -> None:
-        e.store(e.load(source, b.add(first, i), lanes), to, b.add(start, i))
-
-    e.cover(count, _widths(e.bytes_of(to)), block)
+    _row(e, to, start, count, past, lambda i, lanes: e.load(source, e.builder.add(first, i), lanes))
 
 
-@vector_operation(ARRAY, INT, ARRAY, INT, INT)
-def row_reverse(e: Emitter, to: Any, start: Any, source: Any, first: Any, count: Any) -> None:
-    """to[start + i] = source[first + count - 1 - i] for i < count; the same dtype, other memory."""
+@vector_operation(ARRAY, INT, ARRAY, INT, INT, FLAG)
+def row_reverse(e: Emitter, to: Any, start: Any, source: Any, first: Any, count: Any, past: Any) -> None:
+    """to[start + i] = source[first + count - 1 - i] for i < count; the same dtype, other memory. `past`: as `row_copy`."""
     b = e.builder
     end = b.add(first, count)
 
-    def block(i: Any, lanes: int) -> None:
+    def reversed_block(i: Any, lanes: int) -> Any:
         v = e.load(source, b.sub(b.sub(end, i), e.index(lanes)), lanes)
-        e.store(e.shuffle(v, v, range(lanes - 1, -1, -1)), to, b.add(start, i))
+        return e.shuffle(v, v, range(lanes - 1, -1, -1))
 
-    e.cover(count, _widths(e.bytes_of(to)), block)
+    _row(e, to, start, count, past, reversed_block)
+
+
+def _row(e: Emitter, to: Any, start: Any, count: Any, past: Any, values: Callable[[Any, int], Any]) -> None:
+    """to[start + i + j] = values(i, lanes)[j]."""
+    b, line = e.builder, 64 // e.bytes_of(to)
+    with b.if_else(past) as (around, through):
+        with around, e.steps(b.udiv(count, e.index(line)), line) as i:
+            e.store_past(values(i, line), to, b.add(start, i))
+        with through:
+            e.cover(count, _widths(e.bytes_of(to)), lambda i, lanes: e.store(values(i, lanes), to, b.add(start, i)))
 
 
 def _widths(size: int) -> list[int]:
@@ -55,13 +60,13 @@ def _widths(size: int) -> list[int]:
     return [64 // size, 16 // size]
 
 
-@vector_operation(ARRAY, INT, ARRAY, INT, INT, FLOAT, FLOAT, FLAG)
+@vector_operation(ARRAY, INT, ARRAY, INT, INT, FLOAT, FLOAT, FLAG, FLAG)
 def row_linear(
-    e: Emitter, to: Any, start: Any, source: Any, first: Any, count: Any, scale: Any, shift: Any, backwards: Any
+    e: Emitter, to: Any, start: Any, source: Any, first: Any, count: Any, scale: Any, shift: Any, backwards: Any, past: Any
 ) -> None:
     """to[start + i] = source[...] * scale + shift, read as by `row_copy` or, if backwards, by `row_reverse`; float32.
 
-    The product is rounded before the sum, as torch does.
+    The product is rounded before the sum, as torch does. `past`: as `row_copy`.
     """
     b = e.builder
     blocks, end = b.udiv(count, e.index(LANES)), b.add(first, count)
@@ -73,7 +78,12 @@ def row_linear(
                 with e.steps(blocks, LANES) as i:
                     v = e.load(source, b.sub(b.sub(end, i), e.index(LANES)) if reading_back else b.add(first, i), LANES)
                     v = e.shuffle(v, v, _REVERSED) if reading_back else v
-                    e.store(b.fadd(b.fmul(v, scales), shifts), to, b.add(start, i))
+                    value = b.fadd(b.fmul(v, scales), shifts)
+                    with b.if_else(past) as (around, through):
+                        with around:
+                            e.store_past(value, to, b.add(start, i))
+                        with through:
+                            e.store(value, to, b.add(start, i))
                 with e.rest(done, count) as i:
                     v = e.load_one(source, b.sub(b.sub(end, i), e.index(1)) if reading_back else b.add(first, i))
                     e.store_one(b.fadd(b.fmul(v, scale), shift), to, b.add(start, i))
@@ -93,18 +103,24 @@ def row_pairs(e: Emitter, to: Any, start: Any, upper: Any, first: Any, lower: An
         e.store(e.shuffle(u, v, [8 + k // 2 + LANES * (k % 2) for k in range(LANES)]), to, b.add(o, e.index(LANES)))
 
 
-@vector_operation(ARRAY, INT, INT, ARRAY, INT, INT)
-def tile_transpose(e: Emitter, to: Any, start: Any, line: Any, source: Any, first: Any, stride: Any) -> None:
+@vector_operation(ARRAY, INT, INT, ARRAY, INT, INT, FLAG)
+def tile_transpose(e: Emitter, to: Any, start: Any, line: Any, source: Any, first: Any, stride: Any, past: Any) -> None:
     """to[start + i * line + j] = source[first + j * stride + i] for i, j < n; the same dtype.
 
     n is 16, or 8 for elements of 8 bytes, so that 4 and 8 bytes are read and written by whole lines of the cache: rows that a
-    power of two lies between share a set of it, which does not hold them until their other half is due.
+    power of two lies between share a set of it, which does not hold them until their other half is due. `past` the caches: only
+    what has 4 or 8 bytes, to whole lines of them.
     """
     b, size = e.builder, e.bytes_of(to)
     n = 8 if size == 8 else 16
     rows = [e.load(source, b.add(first, b.mul(stride, e.index(j))), n) for j in range(n)]
-    for i, row in enumerate(_columns_of_words(e, rows) if size == 4 else _columns(e, rows)):
-        e.store(row, to, b.add(start, b.mul(line, e.index(i))))
+    columns = _columns_of_words(e, rows) if size == 4 else _columns(e, rows)
+    offsets = [b.add(start, b.mul(line, e.index(i))) for i in range(n)]
+    with b.if_else(past) as (around, through):
+        for branch, store in ((around, e.store_past), (through, e.store)):
+            with branch:
+                for column, offset in zip(columns, offsets, strict=True):
+                    store(column, to, offset)
 
 
 def _columns(e: Emitter, rows: list[Any]) -> list[Any]:

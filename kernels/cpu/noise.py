@@ -159,7 +159,7 @@ def draw_normal(
                 used += 1
             usable = np.int64(need)
         wanted = min(2 * int(usable), total - done)
-        ops.row_copy(out, done, accepted, 0, wanted)
+        ops.row_copy(out, done, accepted, 0, wanted, False)
         done += wanted
         if wanted < 2 * usable:
             w = 2 * (used - 1)
@@ -209,7 +209,7 @@ def fill_counter_normal(seed: np.uint32, mean: np.float32, std: np.float32, out:
         else:
             _normal_block(seed, block, mean, std, part, 0)
             first, last = max(origin, start), min(origin + BLOCK, stop)
-            ops.row_copy(out, first, part, first - origin, last - first)
+            ops.row_copy(out, first, part, first - origin, last - first, False)
 
 
 @fast_kernel

@@ -23,20 +23,28 @@ def prefetch(array: Array, offset: int) -> None:
 
 
 @kernel
-def row_copy(to: Array, start: int, source: Array, first: int, count: int) -> None:
+def row_copy(to: Array, start: int, source: Array, first: int, count: int, past: bool) -> None:
     for i in range(count):
         to[start + i] = source[first + i]
 
 
 @kernel
-def row_reverse(to: Array, start: int, source: Array, first: int, count: int) -> None:
+def row_reverse(to: Array, start: int, source: Array, first: int, count: int, past: bool) -> None:
     for i in range(count):
         to[start + i] = source[first + count - 1 - i]
 
 
 @exact_kernel
 def row_linear(
-    to: Floats, start: int, source: Floats, first: int, count: int, scale: np.float32, shift: np.float32, backwards: bool
+    to: Floats,
+    start: int,
+    source: Floats,
+    first: int,
+    count: int,
+    scale: np.float32,
+    shift: np.float32,
+    backwards: bool,
+    past: bool,
 ) -> None:
     for i in range(count):
         to[start + i] = source[first + count - 1 - i if backwards else first + i] * scale + shift
@@ -50,7 +58,7 @@ def row_pairs(to: Floats, start: int, upper: Floats, first: int, lower: Floats, 
 
 
 @kernel
-def tile_transpose(to: Array, start: int, line: int, source: Array, first: int, stride: int) -> None:
+def tile_transpose(to: Array, start: int, line: int, source: Array, first: int, stride: int, past: bool) -> None:
     n = 8 if source.itemsize == 8 else 16
     for i in range(n):
         for j in range(n):

@@ -86,7 +86,7 @@ class _Channels:
         # Rows of the window run across those of the source: turn the box first.
         words = self.words[c]
         turned = dense[: math.prod(sizes) * words.itemsize].view(words.dtype)
-        copy_planes(words, first, strides, sizes, box, turned, 0, sizes[0], self.fill_word)
+        copy_planes(words, first, strides, sizes, box, turned, 0, sizes[0], self.fill_word, False)
         whole = (0, sizes[0], 0, sizes[1], 0, sizes[2])
         values = turned.view(self.sources[c].dtype)
         stage_pairs(values, 0, (sizes[1] * sizes[2], sizes[2], 1), sizes, whole, pairs, layout.line, layout.plane, self.fill)

@@ -103,12 +103,12 @@ def linear_rows(
             corners = (near + above, near + below, far + above, far + below)
             _blend(source, corners, along_z.weight[z], along_y.weight[y], width, blended, r * line)
         for x in range(0, line, _GROUP):
-            ops.tile_transpose(turned, x * _GROUP, _GROUP, blended, x, line)
+            ops.tile_transpose(turned, x * _GROUP, _GROUP, blended, x, line, False)
         ops.lerp_columns(stretched, 0, turned, along_x.low, along_x.high, along_x.weight, columns)
         if rows == _GROUP and columns >= _GROUP:
             for x in range(0, columns, _GROUP):
                 x = min(x, columns - _GROUP)
-                ops.tile_transpose(target, begin * columns + x, columns, stretched, x * _GROUP, _GROUP)
+                ops.tile_transpose(target, begin * columns + x, columns, stretched, x * _GROUP, _GROUP, False)
         else:
             for r in range(rows):
                 for x in range(columns):
@@ -170,7 +170,7 @@ def nearest_rows(
         elif z > 0 and row - height >= start and along_z.low[z] == along_z.low[z - 1]:
             twin = row - height
         if twin >= 0:
-            ops.row_copy(target, row * columns, target, twin * columns, columns)
+            ops.row_copy(target, row * columns, target, twin * columns, columns, False)
             continue
         plane = channel * strides[0] + along_z.low[z] * strides[1]
         if y + _GROUP < height:

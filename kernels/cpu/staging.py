@@ -77,7 +77,7 @@ def stage_pairs(
                     row = source[begin - count + 1 : begin + 1]
                     for i in range(count):
                         turned[i] = np.float32(row[i])
-                    ops.row_reverse(rows, this + x0, turned, 0, count)
+                    ops.row_reverse(rows, this + x0, turned, 0, count, False)
             to_pair = 2 * (begin_plane + y * line + BORDER)  # the pair (y - 1, y)
             ops.row_pairs(pairs, to_pair, rows, before, rows, this, width)
             for i in range(to_pair - 2, to_pair):
@@ -110,4 +110,4 @@ def stage_words(
                 words[row] = 0
                 for i in range(row + BORDER + width, row + line):
                     words[i] = 0
-    copy_rows(source, first, strides, sizes, box, words, BORDER * (plane + line + 1), 0, depth, 0, height, line, plane, fill)
+    copy_rows(source, first, strides, sizes, box, words, BORDER * (plane + line + 1), 0, depth, 0, height, line, plane, fill, False)

@@ -41,6 +41,12 @@ class Emitter:
     def store(self, value: Any, pointer: Any, offset: Any) -> None:
         self.builder.store(value, self.builder.bitcast(self.at(pointer, offset), value.type.as_pointer()), align=1)
 
+    def store_past(self, value: Any, pointer: Any, offset: Any) -> None:
+        """Past the caches: a whole line of them, at its address. The line is then not read before it is written."""
+        b = self.builder
+        address = b.bitcast(self.at(pointer, offset), value.type.as_pointer())
+        b.store(value, address, align=64).set_metadata("nontemporal", b.module.add_metadata([I32(1)]))
+
     def load_one(self, pointer: Any, offset: Any) -> Any:
         return self.builder.load(self.at(pointer, offset))
 

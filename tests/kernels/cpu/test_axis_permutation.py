@@ -107,6 +107,35 @@ def test_quarter_turns_by_tiles(
         torch.set_num_threads(before)
 
 
+@pytest.mark.parametrize("dtype", [torch.uint8, torch.int16, torch.float32, torch.float64])
+@pytest.mark.parametrize("width", [15, 16, 64, 65, 128])
+def test_what_is_written_past_the_caches(dtype: torch.dtype, width: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Rows of whole lines and others, turned, flipped, cropped and padded; outputs and channels that begin inside a line."""
+    monkeypatch.setattr(axis_permutation, "PAST_THE_CACHES", 0)
+    shape = (18, 32, width)
+    source = image([2, *shape], dtype)
+    whole = Window.whole(shape)
+    turns = [whole.rot90(k, axes) for k in (1, 3) for axes in ((0, 1), (0, 2), (1, 2))]
+    padded = [whole.pad([1, 0, before], [0, 2, 16]) for before in (0, 16, 64)]
+    cropped = [whole.crop([1, 2, first], [16, 16, width - first]) for first in (0, min(16, width - 1))]
+    for window in (whole, whole.flip([2]), whole.flip([0, 1, 2]), *turns, *padded, *cropped):
+        expected = permute(source, window)
+        monkeypatch.setattr(axis_permutation, "PAST_THE_CACHES", 1 << 40)
+        assert torch.equal(permute(source, window), expected)
+        monkeypatch.setattr(axis_permutation, "PAST_THE_CACHES", 0)
+        for start in (0, 1, 64):
+            size = expected[0].numel()
+            memory = torch.full((2, 256 + size), 7).to(dtype)
+            out = memory[:, start : start + size].view(2, *window.shape)
+            assert torch.equal(permute(source, window, out), expected)
+            assert bool((memory[:, :start] == 7).all())
+            assert bool((memory[:, start + size :] == 7).all())
+        if dtype is torch.float32:
+            scaled = permute(source, window, scale=2.0, shift=1.0)
+            seen = permute(torch.ones_like(source), window)
+            assert torch.equal(scaled, torch.where(seen == 1, expected * 2 + 1, expected))
+
+
 def test_empty_outputs() -> None:
     source = image([1, 4, 5])
     assert permute(source, Window.whole([4, 5]).crop([0, 0], [0, 5])).shape == (1, 0, 5)
