@@ -1,4 +1,4 @@
-"""Flips of single images: `torch.flip` is as fast as a copy, so that only the metadata is left to be shortened."""
+"""Flips of single images: up to some megabytes `torch.flip` is as fast as a copy, and only the metadata is left to be shortened."""
 
 from __future__ import annotations
 
@@ -11,7 +11,13 @@ import torch
 from monai.transforms.utils import map_spatial_axes
 
 from ..cpu.arrays import is_plain
+from ..cpu.axis_permutation import can_permute, permute
+from ..cpu.window import Window
 from ..tracking import Inner, Traced, affine_rank, plain_image, recorded, tracked
+
+#: bytes; of what is larger, rows of whole lines of the cache are better written past it, which torch does not do
+_LARGE = 16 << 20
+_LINE = 64  # bytes
 
 
 class Flip(mt.Flip):
@@ -29,7 +35,7 @@ class Flip(mt.Flip):
             affine[axis - 1, axis - 1], affine[axis - 1, -1] = -1.0, size[axis - 1] - 1
         return recorded(
             img,
-            torch.flip(voxels, axes),
+            _flipped(voxels, axes),
             affine=torch.from_numpy(affine),
             extra_info={"axes": self.spatial_axis},
             orig_size=size,
@@ -41,6 +47,13 @@ class Flip(mt.Flip):
         flipper = Flip(spatial_axis=self.spatial_axis)
         with flipper.trace_transform(False):
             return flipper(data)
+
+
+def _flipped(voxels: torch.Tensor, axes: Sequence[int]) -> torch.Tensor:
+    size = voxels.element_size()
+    if voxels.numel() * size >= _LARGE and voxels.shape[-1] * size % _LINE == 0 and can_permute(voxels):
+        return permute(voxels, Window.whole(voxels.shape[1:]).flip([axis - 1 for axis in axes]))
+    return torch.flip(voxels, axes)
 
 
 def _axes(voxels: torch.Tensor, spatial_axis: Sequence[int] | int | None, rank: int) -> list[int] | None:

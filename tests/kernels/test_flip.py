@@ -149,6 +149,22 @@ def test_gradients_flow_as_in_monai() -> None:
     assert torch.equal(gradient, torch.ones_like(gradient))
 
 
+@pytest.mark.parametrize("axis", [None, 0, 1, 2, (0, 2)])
+@pytest.mark.parametrize("width", [16, 17])
+@pytest.mark.parametrize("dtype", [torch.uint8, torch.float32, torch.complex64])
+def test_large_images(axis: int | tuple[int, ...] | None, width: int, dtype: torch.dtype, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("automl_run.kernels.array.flip._LARGE", 0)
+    x = MetaTensor(image((2, 5, 6, width), dtype), affine=AFFINE)
+    ours, theirs = kernels.Flip(axis), mt.Flip(axis)
+    flipped = ours(x)
+    assert_same(flipped, theirs(x))
+    assert torch.equal(ours.inverse(flipped), x)
+    if dtype is torch.float32:
+        leaf = image((2, 5, 6, width)).requires_grad_()
+        ours(leaf).square().sum().backward()
+        assert leaf.grad is not None
+
+
 def test_untracked_and_lazy() -> None:
     x = MetaTensor(image((1, 4, 5, 6)), affine=AFFINE)
     lazy: Any = kernels.Flip(0, lazy=True)(x)
