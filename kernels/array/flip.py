@@ -49,7 +49,7 @@ class Flip(mt.Flip):
             return flipper(data)
 
 
-def _flipped(voxels: torch.Tensor, axes: Sequence[int]) -> torch.Tensor:
+def _flipped(voxels: torch.Tensor, axes: list[int]) -> torch.Tensor:
     size = voxels.element_size()
     if voxels.numel() * size >= _LARGE and voxels.shape[-1] * size % _LINE == 0 and can_permute(voxels):
         return permute(voxels, Window.whole(voxels.shape[1:]).flip([axis - 1 for axis in axes]))

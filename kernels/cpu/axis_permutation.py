@@ -23,7 +23,7 @@ _AHEAD = 16  # rows
 _TILES_AHEAD = 4
 _LARGEST_SIDE = 16  # voxels of a tile
 _NEAR = 256  # bytes from row to row, which the processor follows by itself
-_LINE = 64  # bytes of a line of the cache
+LINE = 64  # bytes of a line of the cache
 
 Triple = tuple[int, int, int]
 Box = tuple[int, int, int, int, int, int]
@@ -78,7 +78,7 @@ def run_permute(
     # No thread begins inside a tile.
     block = _LARGEST_SIDE if abs(gather.strides[0]) == 1 else 1
     starts = out.data_ptr() | out.stride(0) * out.element_size()  # of the channels
-    past = out.numel() * out.element_size() >= PAST_THE_CACHES and starts % _LINE == 0
+    past = out.numel() * out.element_size() >= PAST_THE_CACHES and starts % LINE == 0
     if linear:
         sources, targets = flat_channels(source), flat_channels(out)
     else:
@@ -141,7 +141,7 @@ def copy_rows(
     z0, z1, y0, y1, x0, x1 = box
     by_tiles = stride_x != 1 and stride_x != -1 and (abs(stride_y) == 1 or abs(stride_z) == 1)
     far = abs(stride_y) * source.itemsize > _NEAR
-    words = _LINE // source.itemsize
+    words = LINE // source.itemsize
     past = past and (origin + x0) % words == 0 and (x1 - x0) % words == 0 and line % words == 0 and plane % words == 0
     for z in range(z_start, z_stop):
         for y in range(y_start, y_stop):

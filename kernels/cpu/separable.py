@@ -15,6 +15,7 @@ import torch
 from ..compilation import kernel
 from ..threads import run_in_slabs
 from .arrays import INTERPOLABLE, Array, Floats, is_plain, span
+from .axis_permutation import LINE, PAST_THE_CACHES
 from .axis_weights import AxisWeights, whole_axis
 from .backend import choose_backend, ops
 
@@ -50,15 +51,23 @@ def resample_axes(x: torch.Tensor, axes: Sequence[AxisWeights]) -> torch.Tensor:
     z, y, columns = [whole_axis(1)] * (4 - x.ndim) + list(axes)
     strides = (x.stride(0), 0 if x.ndim == 3 else x.stride(1), x.stride(-2))
     linear = any(bool(np.any(table.high != table.low)) for table in axes)
-    kernel = linear_rows if linear else nearest_rows
+    past = _goes_past_the_caches(out)
     choose_backend()
 
     def slab(start: int, stop: int) -> None:
-        kernel(source, strides, x.shape[-1], target, start, stop, z, y, columns)
+        if linear:
+            linear_rows(source, strides, x.shape[-1], target, start, stop, z, y, columns, past)
+        else:
+            nearest_rows(source, strides, x.shape[-1], target, start, stop, z, y, columns)
 
     rows = x.shape[0] * z.low.size * y.low.size
     run_in_slabs(slab, rows, -(-_SMALLEST_SLAB * rows // out.numel()))
     return out
+
+
+def _goes_past_the_caches(out: torch.Tensor) -> bool:
+    large = out.numel() * out.element_size() >= PAST_THE_CACHES
+    return large and (out.data_ptr() | out.shape[-1] * out.element_size()) % LINE == 0
 
 
 @kernel
@@ -72,8 +81,12 @@ def linear_rows(
     along_z: AxisWeights,
     along_y: AxisWeights,
     along_x: AxisWeights,
+    past: bool,
 ) -> None:
-    """Rows start..stop of the target, counted over (channel, plane, row); strides are of (channel, plane, row)."""
+    """Rows start..stop of the target, counted over (channel, plane, row); strides are of (channel, plane, row).
+
+    `past` the caches: the target's rows are whole lines of them.
+    """
     depth, height, columns = along_z.low.size, along_y.low.size, along_x.low.size
     line = (width + _GROUP - 1) // _GROUP * _GROUP
     blended = np.zeros(_GROUP * line, np.float32)
@@ -108,7 +121,7 @@ def linear_rows(
         if rows == _GROUP and columns >= _GROUP:
             for x in range(0, columns, _GROUP):
                 x = min(x, columns - _GROUP)
-                ops.tile_transpose(target, begin * columns + x, columns, stretched, x * _GROUP, _GROUP, False)
+                ops.tile_transpose(target, begin * columns + x, columns, stretched, x * _GROUP, _GROUP, past)
         else:
             for r in range(rows):
                 for x in range(columns):

@@ -16,6 +16,7 @@ from monai.data import MetaTensor
 
 from automl_run import kernels
 from automl_run.kernels import pending
+from automl_run.kernels.cpu import separable
 from automl_run.kernels.cpu.axis_weights import grid_axis, interpolate_axis, whole_axis
 from automl_run.kernels.cpu.separable import resample_axes
 
@@ -272,6 +273,15 @@ def test_threads_give_the_same_voxels() -> None:
         assert torch.equal(resample_axes(x, tables), alone)
     finally:
         torch.set_num_threads(before)
+
+
+@pytest.mark.parametrize("width", [16, 47, 48])
+def test_rows_written_past_the_caches_are_the_same(width: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    x = image((2, 20, 21, 22), torch.float32)
+    tables = [interpolate_axis(n, m, "linear", None, torch.float32) for n, m in zip(x.shape[1:], (9, 19, width), strict=True)]
+    usual = resample_axes(x, tables)
+    monkeypatch.setattr(separable, "PAST_THE_CACHES", 0)
+    assert torch.equal(resample_axes(x, tables), usual)
 
 
 def test_tables_are_checked_against_the_image() -> None:
