@@ -72,23 +72,31 @@ _CUBE = 96  # voxels an edge: image, label, staged pairs and results are 17 MB
 _left_alone: list[bool] = []
 
 
-def install_switch() -> None:
+@contextlib.contextmanager
+def voxel_switch() -> Iterator[None]:
     """Lets `without_voxels` turn off what touches voxels, which costs a call no more than a look at a list."""
+    replaced: list[tuple[object, str, object]] = []
 
-    def switched(owner: object, name: str, instead: Callable[..., object]) -> None:
+    def switch(owner: object, name: str, instead: Callable[..., object]) -> None:
         work = getattr(owner, name)
+        replaced.append((owner, name, work))
         setattr(owner, name, lambda *args, **kwargs: instead(*args) if _left_alone else work(*args, **kwargs))
 
     for name, module in list(sys.modules.items()):
         if name.startswith("automl_run.kernels.cpu.") and hasattr(module, "run_in_slabs"):
-            switched(module, "run_in_slabs", lambda *_: [])
-    switched(noise, "exact_normal", lambda *_: None)
-    switched(torch, "flip", lambda volume, _: volume)
+            switch(module, "run_in_slabs", lambda *_: [])
+    switch(noise, "exact_normal", lambda *_: None)
+    switch(torch, "flip", lambda volume, _: volume)
+    try:
+        yield
+    finally:
+        for owner, name, work in replaced:
+            setattr(owner, name, work)
 
 
 @contextlib.contextmanager
 def without_voxels() -> Iterator[None]:
-    """Kernels return at once, and flips leave the image as it is."""
+    """Inside `voxel_switch`: kernels return at once, and flips leave the image as it is."""
     _left_alone.append(True)
     try:
         yield
@@ -299,12 +307,12 @@ def main() -> None:
     lines = options.results.read_text(encoding="utf-8").splitlines()
     results = [bench.result_of(json.loads(line)) for line in lines[1:] if line.strip()]
     kernels.warm_up()
-    install_switch()
     torch.set_num_threads(2)
     burn(_MEMORY, 1)
     toll, cores = toll_ms(), cores_together()
     about = f"A second thread costs {toll:.2g} ms. Two cores do {cores:.3g} times as much as one."
-    table = [about, "", *HEAD, *rows(results, rates_ns(), toll, cores)]
+    with voxel_switch():
+        table = [about, "", *HEAD, *rows(results, rates_ns(), toll, cores)]
     print("\n".join(table))
     if options.write:
         page = ROOT / "benchmarks" / "README.md"
