@@ -7,11 +7,12 @@ execute that, and record it as MONAI would have. So no version of its bookkeepin
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from functools import lru_cache
+from dataclasses import dataclass
+from typing import cast
 
 import torch
 from monai.config import USE_COMPILED
-from monai.data.meta_obj import get_track_meta
+from monai.data.meta_obj import MetaObj, get_track_meta
 from monai.data.meta_tensor import MetaTensor
 from monai.data.utils import to_affine_nd
 from monai.networks.utils import to_norm_affine
@@ -19,9 +20,10 @@ from monai.transforms.inverse import TraceableTransform
 from monai.utils import LazyAttr, TraceKeys
 
 from .cpu.axis_weights import AxisWeights, grid_axis, interpolate_axis
-from .cpu.separable import can_resample, resample_axes
+from .cpu.separable import Resampling, can_resample
+from .remembered import Remembered, key_of
 from .torch_grid import sample, torch_matrix
-from .tracking import TransformInfo, plain_image, recorded
+from .tracking import TransformInfo, plain_image, recorded, tracked
 
 _COMPUTE_DTYPES = {"float32": torch.float32, "float64": torch.float64}
 _LARGEST_AXIS = 2048  # the weights of an axis are found from a square matrix
@@ -31,6 +33,35 @@ _LARGEST_SHEAR_VOXELS = 2e-6
 _SAME_AFFINE = 1e-2  # comfortably above what MONAI takes for "unchanged" and returns as it is
 
 
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What a resampling does to every image of one shape, dtype and affine."""
+
+    sampled: Callable[[torch.Tensor], torch.Tensor | None]  #: voxels -> voxels, or None where the kernels do not cover them
+    affine: torch.Tensor  #: output to input voxels
+    settings: Mapping[str, object]  #: as MONAI records them
+    orig_size: tuple[int, ...]
+
+    def carry_out(self, img: torch.Tensor, transform_info: TransformInfo) -> torch.Tensor | None:
+        """`img` resampled, with its metadata and a record of the transform; None where the kernels do not cover it."""
+        voxels = plain_image(img)
+        out = None if voxels is None else self.sampled(voxels)
+        if out is None:
+            return None
+        return recorded(
+            img,
+            out,
+            affine=self.affine,
+            extra_info={name: MetaObj.copy_items(value) for name, value in self.settings.items()},
+            orig_size=self.orig_size,
+            transform_info=transform_info,
+        )
+
+
+#: The scans of a data set come back every epoch. Each plan holds tables of some kilobytes.
+_plans: Remembered[Plan | None] = Remembered(1024)
+
+
 def carried_out(
     transform: TraceableTransform,
     monais: Callable[..., torch.Tensor],
@@ -38,10 +69,25 @@ def carried_out(
     arguments: Sequence[object],
     lazy: bool,
     mode: object = "linear",
+    *,
+    recorder: TraceableTransform | None = None,
+    comes_back: bool = False,
 ) -> torch.Tensor:
-    """`monais(img, *arguments)`, the call of MONAI's own `transform`, its voxels by our kernels where they cover it."""
+    """`monais(img, *arguments)`, the call of MONAI's own `transform`, its voxels by our kernels where they cover it.
+
+    `recorder`: the transform that MONAI enters in the image, if it is another one. `comes_back`: the same transform will see
+    images of the same kind, so that what MONAI works out is kept.
+    """
     if can_execute(img, lazy, mode):
-        out = execute(monais(img, *arguments, lazy=True), transform.get_transform_info())
+        image = tracked(img)
+
+        def plan() -> Plan | None:
+            pending = monais(image, *arguments, lazy=True)
+            return planned(pending) if pending.shape == image.shape else None  # MONAI may add an axis
+
+        about = (transform, arguments, image.shape, image.dtype, cast(MetaTensor, image).affine)
+        found = _plans.get(key_of(*about) if comes_back else None, plan)
+        out = None if found is None else found.carry_out(image, (recorder or transform).get_transform_info())
         if out is not None:
             return out
     return monais(img, *arguments, lazy=lazy)
@@ -60,40 +106,30 @@ def can_execute(img: object, lazy: bool, mode: object = "linear") -> bool:
     return plain is not None and can_resample(plain)
 
 
-def execute(pending: torch.Tensor, transform_info: TransformInfo) -> torch.Tensor | None:
-    """Carry out the one pending operation, by `Resize` or `SpatialResample`, of a tensor from MONAI's lazy mode.
+def planned(pending: torch.Tensor) -> Plan | None:
+    """The one pending operation, by `Resize` or `SpatialResample`, of a tensor from MONAI's lazy mode.
 
     None if the kernels do not cover it; the caller then runs MONAI eagerly.
     """
     if not isinstance(pending, MetaTensor) or len(pending.pending_operations) != 1:
         return None
-    operation = pending.pending_operations.pop()
+    operation = pending.pending_operations[0]
     size = tuple(int(n) for n in operation[LazyAttr.SHAPE])
-    voxels = pending.as_tensor()
-    if not can_resample(voxels) or len(size) != voxels.ndim - 1 or min(size) < 1 or max(*size, *voxels.shape) > _LARGEST_AXIS:
+    channels, *source = pending.shape
+    if len(size) != len(source) or min(size) < 1 or max(*size, channels, *source) > _LARGEST_AXIS:
         return None
     settings = operation[TraceKeys.EXTRA_INFO]
     affine = operation[LazyAttr.AFFINE].to(torch.float64)
-    source = tuple(voxels.shape[1:])
-    out: torch.Tensor | None
+    sampled: Callable[[torch.Tensor], torch.Tensor | None] | None
     if "padding_mode" not in settings:
-        axes = _interpolated_axes(source, size, settings)
-        out = None if axes is None else resample_axes(voxels, axes)
-    elif _stays(source, size, affine, settings):
-        out = None
+        axes = _interpolated_axes(tuple(source), size, settings)
+        sampled = None if axes is None else Resampling.of(axes)
+    elif _stays(tuple(source), size, affine, settings):
+        sampled = None
     else:
-        axes = _grid_axes(source, size, affine, settings)
-        out = _sampled(voxels, size, affine, settings) if axes is None else resample_axes(voxels, axes)
-    if out is None:
-        return None
-    return recorded(
-        pending,
-        out,
-        affine=affine,
-        extra_info=settings,
-        orig_size=operation[TraceKeys.ORIG_SIZE],
-        transform_info=transform_info,
-    )
+        axes = _grid_axes(tuple(source), size, affine, settings)
+        sampled = _on_any_grid(tuple(source), size, affine, settings) if axes is None else Resampling.of(axes)
+    return None if sampled is None else Plan(sampled, affine, settings, operation[TraceKeys.ORIG_SIZE])
 
 
 def _interpolated_axes(source: tuple[int, ...], size: tuple[int, ...], settings: Mapping[str, object]) -> list[AxisWeights] | None:
@@ -136,11 +172,11 @@ def _stays(source: tuple[int, ...], size: tuple[int, ...], affine: torch.Tensor,
     )
 
 
-def _sampled(
-    voxels: torch.Tensor, size: tuple[int, ...], affine: torch.Tensor, settings: Mapping[str, object]
-) -> torch.Tensor | None:
+def _on_any_grid(
+    source: tuple[int, ...], size: tuple[int, ...], affine: torch.Tensor, settings: Mapping[str, object]
+) -> Callable[[torch.Tensor], torch.Tensor | None] | None:
     """A `SpatialResample` or `Rotate` on any grid; `affine` maps output to input voxels."""
-    mode, align_corners, rank = _kind(settings["mode"]), settings["align_corners"], voxels.ndim - 1
+    mode, align_corners, rank = _kind(settings["mode"]), settings["align_corners"], len(source)
     if align_corners == TraceKeys.NONE:
         align_corners = False
     if mode not in ("linear", "nearest") or not isinstance(align_corners, bool) or str(settings["dtype"]) not in _COMPUTE_DTYPES:
@@ -148,13 +184,12 @@ def _sampled(
     if USE_COMPILED or min(affine.shape) < rank + 1:
         return None
     pulled = to_affine_nd(rank, affine)
-    theta = to_norm_affine(pulled[None], voxels.shape[1:], size, align_corners=align_corners)[0, :rank].numpy()
-    matrix = torch_matrix(theta, voxels.shape[1:], size, align_corners)
+    theta = to_norm_affine(pulled[None], source, size, align_corners=align_corners)[0, :rank].numpy()
+    matrix = torch_matrix(theta, source, size, align_corners)
     padding = str(settings["padding_mode"])
-    return sample(voxels, matrix, size, linear=mode == "linear", padding=padding, align_corners=align_corners)
+    return lambda voxels: sample(voxels, matrix, size, linear=mode == "linear", padding=padding, align_corners=align_corners)
 
 
-@lru_cache(maxsize=512)  # the scans of a data set come back every epoch
 def _separated(
     source: tuple[int, ...],
     size: tuple[int, ...],

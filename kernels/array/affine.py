@@ -15,11 +15,14 @@ import numpy as np
 import torch
 from monai.config import USE_COMPILED, DtypeLike
 from monai.data.meta_obj import get_track_meta
+from monai.transforms.spatial import functional as monai_functional
 from monai.transforms.utils import create_grid, resolves_modes
-from monai.utils import TransformBackends, convert_to_dst_type, convert_to_tensor, get_equivalent_dtype
+from monai.utils import TransformBackends, convert_to_dst_type, convert_to_tensor, fall_back_tuple, get_equivalent_dtype
 
+from ..matrices import between_centres
+from ..remembered import Remembered, key_of
 from ..torch_grid import Matrix, sample
-from ..tracking import Inner, plain_image
+from ..tracking import Inner, TransformInfo, affine_rank, plain_image, recorded, tracked
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,43 +107,88 @@ class Resample(mt.Resample):
         align_corners: bool | None = None,
     ) -> torch.Tensor:
         if isinstance(grid, DeferredGrid):
-            align = self.align_corners if align_corners is None else align_corners
-            out = self._sampled(img, grid, mode, padding_mode, dtype or self.dtype, align)
+            out = self.sampled(img, grid, mode, padding_mode, dtype, align_corners)
             if out is not None:
-                return out
+                target = convert_to_tensor(img, track_meta=get_track_meta())
+                return cast(torch.Tensor, convert_to_dst_type(out, dst=target, dtype=np.float32)[0])
             grid = grid.tensor()
         return cast(torch.Tensor, super().__call__(img, grid, mode, padding_mode, dtype, align_corners))
 
-    def _sampled(
+    def sampled(
         self,
         img: torch.Tensor,
         grid: DeferredGrid,
-        mode: str | int | None,
-        padding_mode: str | None,
-        dtype: DtypeLike,
-        align_corners: bool,
+        mode: str | int | None = None,
+        padding_mode: str | None = None,
+        dtype: DtypeLike = None,
+        align_corners: bool | None = None,
     ) -> torch.Tensor | None:
+        """The voxels alone; None where the kernels do not cover the image or the modes."""
         voxels = plain_image(img)
         backend, interpolation, padding, _ = resolves_modes(
             self.mode if mode is None else mode, self.padding_mode if padding_mode is None else padding_mode, backend=None
         )
-        if voxels is None or USE_COMPILED or backend != TransformBackends.TORCH or not isinstance(align_corners, bool):
+        align = self.align_corners if align_corners is None else align_corners
+        if voxels is None or USE_COMPILED or backend != TransformBackends.TORCH or not isinstance(align, bool):
             return None
-        if get_equivalent_dtype(dtype or voxels.dtype, torch.Tensor) not in (torch.float32, torch.float64):
+        if get_equivalent_dtype(dtype or self.dtype or voxels.dtype, torch.Tensor) not in (torch.float32, torch.float64):
             return None
         if str(interpolation) not in ("bilinear", "nearest") or len(grid.size) != voxels.ndim - 1:
             return None
-        matrix = grid.matrix(voxels.shape[1:], align_corners, self.norm_coords)
-        linear = str(interpolation) == "bilinear"
-        out = sample(voxels, matrix, grid.size, linear=linear, padding=str(padding), align_corners=align_corners)
-        if out is None:
-            return None
-        target = convert_to_tensor(img, track_meta=get_track_meta())
-        return cast(torch.Tensor, convert_to_dst_type(out, dst=target, dtype=np.float32)[0])
+        matrix = grid.matrix(voxels.shape[1:], align, self.norm_coords)
+        return sample(voxels, matrix, grid.size, linear=str(interpolation) == "bilinear", padding=str(padding), align_corners=align)
 
 
 def _can_defer(size: Sequence[int], device: torch.device | str | None) -> bool:
     return len(size) in (2, 3) and min(size) > 0 and (device is None or torch.device(device).type == "cpu")
+
+
+def _carried_out(
+    img: torch.Tensor,
+    affine: torch.Tensor,
+    grid: torch.Tensor | DeferredGrid | None,
+    resampler: mt.Resample,
+    size: Sequence[int],
+    mode: str | int,
+    padding_mode: str,
+    do_resampling: bool,
+    image_only: bool,
+    transform_info: TransformInfo,
+) -> torch.Tensor | tuple[torch.Tensor, Matrix]:
+    """As MONAI's `affine_func`; `affine` lies between the centres of the images."""
+    out = resampler.sampled(img, grid, mode, padding_mode) if _is_ours(resampler, grid) and do_resampling else None
+    if out is None:
+        arguments = (img, affine, grid, resampler, size, mode, padding_mode, do_resampling, image_only)
+        done = monai_functional.affine_func(*arguments, lazy=False, transform_info=transform_info)
+        return cast(torch.Tensor | tuple[torch.Tensor, Matrix], done)
+    source, rank = tuple(img.shape[1:]), affine_rank(img)
+    if rank == len(source) == len(affine) - 1:
+        moved = between_centres(affine.numpy(), source, size)
+    else:
+        moved = mt.Affine.compute_w_affine(rank, affine, source, size)
+    image = recorded(
+        img,
+        out,
+        affine=torch.from_numpy(moved),
+        extra_info={
+            "affine": affine.clone(),
+            "mode": mode,
+            "padding_mode": padding_mode,
+            "do_resampling": True,
+            "align_corners": resampler.align_corners,
+        },
+        orig_size=source,
+        transform_info=transform_info,
+    )
+    return image if image_only else (image, moved)
+
+
+def _is_ours(resampler: mt.Resample, grid: object) -> bool:
+    return type(resampler) is Resample and isinstance(grid, DeferredGrid)
+
+
+#: Of transforms with fixed parameters.
+_grids: Remembered[tuple[torch.Tensor | DeferredGrid | None, torch.Tensor]] = Remembered(256)
 
 
 class Affine(mt.Affine):
@@ -149,12 +197,75 @@ class Affine(mt.Affine):
     affine_grid = Inner(AffineGrid)
     resampler = Inner(Resample)
 
+    def __call__(
+        self,
+        img: torch.Tensor,
+        spatial_size: Sequence[int] | int | None = None,
+        mode: str | int | None = None,
+        padding_mode: str | None = None,
+        lazy: bool | None = None,
+    ) -> torch.Tensor | tuple[torch.Tensor, Matrix]:
+        if (self.lazy if lazy is None else lazy) or plain_image(img) is None:
+            done = super().__call__(img, spatial_size, mode, padding_mode, lazy)
+            return cast(torch.Tensor | tuple[torch.Tensor, Matrix], done)
+        img = tracked(img)
+        size = fall_back_tuple(self.spatial_size if spatial_size is None else spatial_size, img.shape[1:])
+        key = key_of(self.affine_grid, size) if _can_defer(size, self.affine_grid.device) else None
+        grid, affine = _grids.get(key, lambda: self.affine_grid(spatial_size=size))
+        return _carried_out(
+            img,
+            affine,
+            grid,
+            self.resampler,
+            size,
+            self.mode if mode is None else mode,
+            self.padding_mode if padding_mode is None else padding_mode,
+            True,
+            self.image_only,
+            self.get_transform_info(),
+        )
+
 
 class RandAffine(mt.RandAffine):
     """`monai.transforms.RandAffine` with the same draws."""
 
     rand_affine_grid = Inner(RandAffineGrid)
     resampler = Inner(Resample)
+
+    def __call__(
+        self,
+        img: torch.Tensor,
+        spatial_size: Sequence[int] | int | None = None,
+        mode: str | int | None = None,
+        padding_mode: str | None = None,
+        randomize: bool = True,
+        grid: torch.Tensor | DeferredGrid | None = None,
+        lazy: bool | None = None,
+    ) -> torch.Tensor:
+        if (self.lazy if lazy is None else lazy) or plain_image(img) is None:
+            return cast(torch.Tensor, super().__call__(img, spatial_size, mode, padding_mode, randomize, grid, lazy))
+        if randomize:
+            self.randomize()
+        img = tracked(img)
+        shape = tuple(img.shape[1:])
+        size = fall_back_tuple(self.spatial_size if spatial_size is None else spatial_size, shape)
+        if grid is None:
+            grid = self.get_identity_grid(size, False)
+            if self._do_transform:
+                grid = self.rand_affine_grid(grid=grid, randomize=randomize)
+        out = _carried_out(
+            img,
+            self.rand_affine_grid.get_transformation_matrix(),
+            grid,
+            self.resampler,
+            size,
+            self.mode if mode is None else mode,
+            self.padding_mode if padding_mode is None else padding_mode,
+            self._do_transform or size != shape,
+            True,
+            self.get_transform_info(),
+        )
+        return cast(torch.Tensor, out)
 
     def get_identity_grid(self, spatial_size: Sequence[int], lazy: bool) -> torch.Tensor | DeferredGrid | None:
         if lazy or not _can_defer(spatial_size, self.rand_affine_grid.device):

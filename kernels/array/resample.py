@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import cast
+from typing import Any, cast
 
 import monai.transforms as mt
+import numpy as np
 import torch
 from monai.config import DtypeLike
+from monai.data.meta_tensor import MetaTensor
 
 from ..pending import carried_out
 from ..tracking import Inner
@@ -31,7 +33,7 @@ class Resize(mt.Resize):
         arguments = (mode, align_corners, anti_aliasing, anti_aliasing_sigma, dtype)
         if smooth:
             return cast(torch.Tensor, super().__call__(img, *arguments, lazy=lazy_))
-        return carried_out(self, super().__call__, img, arguments, lazy_, self.mode if mode is None else mode)
+        return carried_out(self, super().__call__, img, arguments, lazy_, self.mode if mode is None else mode, comes_back=True)
 
 
 class SpatialResample(mt.SpatialResample):
@@ -49,10 +51,35 @@ class SpatialResample(mt.SpatialResample):
         lazy: bool | None = None,
     ) -> torch.Tensor:
         arguments = (dst_affine, spatial_size, mode, padding_mode, align_corners, dtype)
-        return carried_out(self, super().__call__, img, arguments, self.lazy if lazy is None else lazy)
+        return carried_out(self, super().__call__, img, arguments, self.lazy if lazy is None else lazy, comes_back=True)
 
 
 class Spacing(mt.Spacing):
     """`monai.transforms.Spacing` over our `SpatialResample`."""
 
     sp_resample = Inner(SpatialResample)
+
+    def __call__(
+        self,
+        data_array: torch.Tensor,
+        mode: str | int | None = None,
+        padding_mode: str | None = None,
+        align_corners: bool | None = None,
+        dtype: DtypeLike = None,
+        scale_extent: bool | None = None,
+        output_spatial_shape: Sequence[int] | np.ndarray[Any, Any] | int | None = None,
+        lazy: bool | None = None,
+    ) -> torch.Tensor:
+        arguments = (mode, padding_mode, align_corners, dtype, scale_extent, output_spatial_shape)
+        if self.recompute_affine or not isinstance(data_array, MetaTensor):
+            return cast(torch.Tensor, super().__call__(data_array, *arguments, lazy=lazy))
+        return carried_out(
+            self,
+            super().__call__,
+            data_array,
+            arguments,
+            self.lazy if lazy is None else lazy,
+            self.sp_resample.mode if mode is None else mode,
+            recorder=self.sp_resample,
+            comes_back=True,
+        )

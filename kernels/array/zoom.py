@@ -13,7 +13,7 @@ from monai.data.meta_tensor import get_spatial_ndim
 from monai.transforms.spatial import functional as monai_functional
 from monai.utils import TraceKeys, ensure_tuple_rep, get_equivalent_dtype
 
-from ..pending import can_execute, execute
+from ..pending import can_execute, planned
 from ..tracking import Traced, tracked
 from .crop import ResizeWithPadOrCrop
 
@@ -51,7 +51,8 @@ class Zoom(mt.Zoom):
             lazy=True,
             transform_info=self.get_transform_info(),
         )
-        return execute(pending, self.get_transform_info())
+        plan = planned(pending)
+        return None if plan is None else plan.carry_out(img, self.get_transform_info())
 
     def _kept_size(self, img: torch.Tensor, zoomed: torch.Tensor, padding_mode: str) -> torch.Tensor:
         """Padded or cropped to the size of the image, and that entered in the record of the zoom."""

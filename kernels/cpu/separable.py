@@ -8,6 +8,7 @@ Resampling every source row along x first and keeping two planes of the result w
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 import torch
@@ -28,41 +29,65 @@ def can_resample(x: torch.Tensor) -> bool:
     return x.ndim in (3, 4) and is_plain(x) and x.dtype in INTERPOLABLE and x.numel() > 0
 
 
-def resample_axes(x: torch.Tensor, axes: Sequence[AxisWeights]) -> torch.Tensor:
-    """float32 (C, *(axis.low.size for axis in axes)) from `x` (C, H, W) or (C, D, H, W), one table per spatial axis.
+@dataclass(frozen=True, slots=True)
+class Resampling:
+    """One table per spatial axis, checked once for all the images that it resamples. Made by `of`."""
 
-    Raises ValueError where `can_resample` is false, tables and axes differ in number, a table is ragged or reads outside.
-    """
-    if not can_resample(x):
-        raise ValueError(f"cannot resample {x.dtype} of shape {tuple(x.shape)} on {x.device}")
-    if len(axes) != x.ndim - 1:
-        raise ValueError(f"{len(axes)} axis tables for {x.ndim - 1} spatial axes")
-    for table, size in zip(axes, x.shape[1:], strict=True):
-        if not table.low.shape == table.high.shape == table.weight.shape == (table.low.size,):
-            raise ValueError("the three columns of an axis table differ in length")
-        if table.low.size and max(int(table.low.max()), int(table.high.max())) >= size:
-            raise ValueError(f"an axis table reads outside its {size} voxels")
-    if x.stride(-1) != 1:
-        x = x.contiguous()
-    out = torch.empty([x.shape[0], *(table.low.size for table in axes)], dtype=torch.float32)
-    if not out.numel():
+    axes: tuple[AxisWeights, ...]
+    size: tuple[int, ...]
+    reach: tuple[int, ...]  #: how many voxels of each axis an image needs
+    linear: bool
+
+    @classmethod
+    def of(cls, axes: Sequence[AxisWeights]) -> Resampling:
+        """Raises ValueError where a table is ragged."""
+        for table in axes:
+            if not table.low.shape == table.high.shape == table.weight.shape == (table.low.size,):
+                raise ValueError("the three columns of an axis table differ in length")
+        return cls(
+            tuple(axes),
+            tuple(table.low.size for table in axes),
+            tuple(max(int(table.low.max()), int(table.high.max())) + 1 if table.low.size else 0 for table in axes),
+            any(bool(np.any(table.high != table.low)) for table in axes),
+        )
+
+    def __call__(self, x: torch.Tensor) -> torch.Tensor:
+        """float32 (C, *size) from `x` (C, H, W) or (C, D, H, W).
+
+        Raises ValueError where `can_resample` is false, or `x` has other axes or fewer voxels than the tables need.
+        """
+        if not can_resample(x):
+            raise ValueError(f"cannot resample {x.dtype} of shape {tuple(x.shape)} on {x.device}")
+        if len(self.axes) != x.ndim - 1:
+            raise ValueError(f"{len(self.axes)} axis tables for {x.ndim - 1} spatial axes")
+        for reach, size in zip(self.reach, x.shape[1:], strict=True):
+            if reach > size:
+                raise ValueError(f"an axis table reads outside its {size} voxels")
+        if x.stride(-1) != 1:
+            x = x.contiguous()
+        out = torch.empty((x.shape[0], *self.size), dtype=torch.float32)
+        if not out.numel():
+            return out
+        source, target = x.as_strided((span(x),), (1,)).numpy(), out.view(-1).numpy()
+        z, y, columns = (whole_axis(1), *self.axes) if x.ndim == 3 else self.axes
+        strides = (x.stride(0), 0 if x.ndim == 3 else x.stride(1), x.stride(-2))
+        past = _goes_past_the_caches(out)
+        choose_backend()
+
+        def slab(start: int, stop: int) -> None:
+            if self.linear:
+                linear_rows(source, strides, x.shape[-1], target, start, stop, z, y, columns, past)
+            else:
+                nearest_rows(source, strides, x.shape[-1], target, start, stop, z, y, columns)
+
+        rows = x.shape[0] * z.low.size * y.low.size
+        run_in_slabs(slab, rows, -(-_SMALLEST_SLAB * rows // out.numel()))
         return out
-    source, target = x.as_strided((span(x),), (1,)).numpy(), out.view(-1).numpy()
-    z, y, columns = [whole_axis(1)] * (4 - x.ndim) + list(axes)
-    strides = (x.stride(0), 0 if x.ndim == 3 else x.stride(1), x.stride(-2))
-    linear = any(bool(np.any(table.high != table.low)) for table in axes)
-    past = _goes_past_the_caches(out)
-    choose_backend()
 
-    def slab(start: int, stop: int) -> None:
-        if linear:
-            linear_rows(source, strides, x.shape[-1], target, start, stop, z, y, columns, past)
-        else:
-            nearest_rows(source, strides, x.shape[-1], target, start, stop, z, y, columns)
 
-    rows = x.shape[0] * z.low.size * y.low.size
-    run_in_slabs(slab, rows, -(-_SMALLEST_SLAB * rows // out.numel()))
-    return out
+def resample_axes(x: torch.Tensor, axes: Sequence[AxisWeights]) -> torch.Tensor:
+    """float32 (C, *(axis.low.size for axis in axes)) from `x` (C, H, W) or (C, D, H, W); raises as `Resampling` does."""
+    return Resampling.of(axes)(x)
 
 
 def _goes_past_the_caches(out: torch.Tensor) -> bool:

@@ -12,9 +12,9 @@ from monai.transforms.spatial import functional as spatial
 from monai.transforms.utils import create_grid
 from monai.utils import TraceKeys, ensure_tuple, ensure_tuple_rep, fall_back_tuple
 
+from ..matrices import affine_float32, between_centres, grid_float32, rotate_float64
 from .call import Call, Item
 from .geometry import Matrix
-from .matrices import affine_float32, between_centres, rotate_float64
 from .operations import Info, idle, info_of, interpolate, record, wrapped
 from .track import Record, Track
 
@@ -67,13 +67,7 @@ def affined(t: Any, item: Item, call: Call) -> Item:
     for key, mode, padding_mode in t.key_iterator(item, t.mode, t.padding_mode):
         track = call.track(item, key)
         size = fall_back_tuple(affine.spatial_size, track.spatial_shape)
-        if grid.affine is None:
-            matrix = affine_float32(len(size), grid.rotate_params, grid.shear_params, grid.translate_params, grid.scale_params)
-        else:
-            matrix = np.eye(len(size) + 1, dtype=np.float32)
-            given = np.asarray(grid.affine, dtype=np.float32)
-            rank = min(len(given) - 1, len(size))
-            matrix[:rank, :rank], matrix[:rank, -1] = given[:rank, :rank], given[:rank, -1]
+        matrix = grid_float32(grid, len(size))
         said = matrix
         info = info_of(affine)
         track.push(_affine(call, track, matrix, said, size, size, mode, padding_mode, affine.resampler, info))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pickle
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import Any
 
 import monai.transforms as mt
@@ -30,15 +30,15 @@ spacings_mm = st.lists(st.sampled_from([0.5, 0.7, 1.0, 1.25, 2.0, 3.0]), min_siz
 def executed() -> Iterator[list[bool]]:
     """Whether each resampling was ours (True) or handed to MONAI."""
     calls: list[bool] = []
-    ours: Callable[..., torch.Tensor | None] = pending.execute
+    ours = pending.Plan.carry_out
 
-    def watched(image: torch.Tensor, transform_info: dict[str, object]) -> torch.Tensor | None:
-        out = ours(image, transform_info)
+    def watched(plan: pending.Plan, image: torch.Tensor, transform_info: dict[str, object]) -> torch.Tensor | None:
+        out = ours(plan, image, transform_info)
         calls.append(out is not None)
         return out
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(pending, "execute", watched)
+        patch.setattr(pending.Plan, "carry_out", watched)
         yield calls
 
 

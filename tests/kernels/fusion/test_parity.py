@@ -117,6 +117,17 @@ def test_never_and_always(prob: float) -> None:
         assert_parity(mt.Compose([step]), samples(3), tolerance=1e-5)
 
 
+@pytest.mark.parametrize("rank", [2, 3])
+@pytest.mark.parametrize(
+    "parameters", [{"rotate_params": 0.2}, {"scale_params": 1.2}, {"shear_params": 0.1}, {"translate_params": 2.5}]
+)
+def test_one_parameter_for_all_axes(rank: int, parameters: dict[str, float]) -> None:
+    if rank == 3 and "rotate_params" in parameters:
+        parameters = {"rotate_params": (0.2, 0.1, 0.3)}  # type: ignore[dict-item]  # MONAI wants all three
+    data = [{"image": volume((12, 9, 11)[:rank], seed)} for seed in range(2)]
+    assert_parity(mt.Compose([mt.Affined("image", padding_mode="zeros", **parameters)]), data, tolerance=1e-5)
+
+
 def test_samples_of_one_image() -> None:
     pos_neg = mt.RandCropByPosNegLabeld(KEYS, label_key="label", spatial_size=(9, 8, 7), num_samples=3, image_key="image")
     assert_parity(mt.Compose([pos_neg, *light(6)[1:], *intensities()]), samples(), tolerance=1e-6)

@@ -3,14 +3,27 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 from monai.transforms.utils import create_rotate, create_scale, create_shear, create_translate
+from monai.utils import ensure_tuple
 
-from .geometry import Matrix
+from .torch_grid import Matrix
 
-Params = Sequence[float] | None
+Params = Sequence[float] | float | None
+
+
+def grid_float32(grid: Any, rank: int) -> npt.NDArray[np.float32]:
+    """The matrix of one of MONAI's `AffineGrid`: the one it was given, or composed of its parameters in the usual order."""
+    if grid.affine is None:
+        return affine_float32(rank, grid.rotate_params, grid.shear_params, grid.translate_params, grid.scale_params)
+    matrix = np.eye(rank + 1, dtype=np.float32)
+    given = np.asarray(grid.affine, dtype=np.float32)
+    n = min(len(given) - 1, rank)
+    matrix[:n, :n], matrix[:n, -1] = given[:n, :n], given[:n, -1]
+    return matrix
 
 
 def affine_float32(rank: int, rotate: Params, shear: Params, translate: Params, scale: Params) -> npt.NDArray[np.float32]:
@@ -27,8 +40,8 @@ def affine_float32(rank: int, rotate: Params, shear: Params, translate: Params, 
     return affine
 
 
-def _rotate_float32(rank: int, radians: Sequence[float]) -> npt.NDArray[np.float32]:
-    angles = np.asarray(radians, dtype=np.float32)
+def _rotate_float32(rank: int, radians: Sequence[float] | float) -> npt.NDArray[np.float32]:
+    angles = np.asarray(ensure_tuple(radians), dtype=np.float32)
     out = np.eye(rank + 1, dtype=np.float32)
     if rank == 2:
         c, s = np.cos(angles[0]), np.sin(angles[0])
