@@ -10,7 +10,7 @@ import numpy.typing as npt
 from monai.transforms.utils import create_rotate, create_scale, create_shear, create_translate
 from monai.utils import ensure_tuple
 
-from .torch_grid import Matrix
+from .tracking import Matrix
 
 Params = Sequence[float] | float | None
 

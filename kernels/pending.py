@@ -17,13 +17,13 @@ from monai.data.meta_tensor import MetaTensor
 from monai.data.utils import to_affine_nd
 from monai.networks.utils import to_norm_affine
 from monai.transforms.inverse import TraceableTransform
-from monai.utils import LazyAttr, TraceKeys
+from monai.utils import LazyAttr, MetaKeys, TraceKeys
 
 from .cpu.axis_weights import AxisWeights, grid_axis, interpolate_axis
 from .cpu.separable import Resampling, can_resample
 from .remembered import Remembered, key_of
 from .torch_grid import sample, torch_matrix
-from .tracking import TransformInfo, plain_image, recorded, tracked
+from .tracking import Matrix, TransformInfo, plain_image, recorded, tracked
 
 _COMPUTE_DTYPES = {"float32": torch.float32, "float64": torch.float64}
 _LARGEST_AXIS = 2048  # the weights of an axis are found from a square matrix
@@ -38,14 +38,13 @@ class Plan:
     """What a resampling does to every image of one shape, dtype and affine."""
 
     sampled: Callable[[torch.Tensor], torch.Tensor | None]  #: voxels -> voxels, or None where the kernels do not cover them
-    affine: torch.Tensor  #: output to input voxels
+    affine: Matrix  #: (r + 1, r + 1), output to input voxels
     settings: Mapping[str, object]  #: as MONAI records them
     orig_size: tuple[int, ...]
 
-    def carry_out(self, img: torch.Tensor, transform_info: TransformInfo) -> torch.Tensor | None:
-        """`img` resampled, with its metadata and a record of the transform; None where the kernels do not cover it."""
-        voxels = plain_image(img)
-        out = None if voxels is None else self.sampled(voxels)
+    def carry_out(self, img: torch.Tensor, voxels: torch.Tensor, transform_info: TransformInfo) -> torch.Tensor | None:
+        """`voxels`, those of `img`, resampled, with its metadata and a record of the transform; None where not covered."""
+        out = self.sampled(voxels)
         if out is None:
             return None
         return recorded(
@@ -78,32 +77,33 @@ def carried_out(
     `recorder`: the transform that MONAI enters in the image, if it is another one. `comes_back`: the same transform will see
     images of the same kind, so that what MONAI works out is kept.
     """
-    if can_execute(img, lazy, mode):
+    voxels = coverable(img, lazy, mode)
+    if voxels is not None:
         image = tracked(img)
 
         def plan() -> Plan | None:
             pending = monais(image, *arguments, lazy=True)
-            return planned(pending) if pending.shape == image.shape else None  # MONAI may add an axis
+            return planned(pending) if pending.shape == voxels.shape else None  # MONAI may add an axis
 
-        about = (transform, arguments, image.shape, image.dtype, cast(MetaTensor, image).affine)
+        about = (transform, arguments, voxels.shape, voxels.dtype, cast(MetaTensor, image).meta.get(MetaKeys.AFFINE))
         found = _plans.get(key_of(*about) if comes_back else None, plan)
-        out = None if found is None else found.carry_out(image, (recorder or transform).get_transform_info())
+        out = None if found is None else found.carry_out(image, voxels, (recorder or transform).get_transform_info())
         if out is not None:
             return out
     return monais(img, *arguments, lazy=lazy)
 
 
-def can_execute(img: object, lazy: bool, mode: object = "linear") -> bool:
-    """Whether it is worth asking MONAI for the pending operation of a resampling of `img`."""
+def coverable(img: object, lazy: bool, mode: object = "linear") -> torch.Tensor | None:
+    """The voxels of `img`, if it is worth asking MONAI for the pending operation of a resampling of it."""
     if (
         lazy
         or _kind(mode) not in ("linear", "nearest", "nearest-exact")
         or not get_track_meta()
         or not isinstance(img, torch.Tensor)
     ):
-        return False
+        return None
     plain = plain_image(img)
-    return plain is not None and can_resample(plain)
+    return plain if plain is not None and can_resample(plain) else None
 
 
 def planned(pending: torch.Tensor) -> Plan | None:
@@ -129,7 +129,7 @@ def planned(pending: torch.Tensor) -> Plan | None:
     else:
         axes = _grid_axes(tuple(source), size, affine, settings)
         sampled = _on_any_grid(tuple(source), size, affine, settings) if axes is None else Resampling.of(axes)
-    return None if sampled is None else Plan(sampled, affine, settings, operation[TraceKeys.ORIG_SIZE])
+    return None if sampled is None else Plan(sampled, affine.numpy(), settings, operation[TraceKeys.ORIG_SIZE])
 
 
 def _interpolated_axes(source: tuple[int, ...], size: tuple[int, ...], settings: Mapping[str, object]) -> list[AxisWeights] | None:

@@ -13,6 +13,7 @@ T = TypeVar("T")
 _OURS = __name__.rpartition(".")[0]
 #: Attributes of transforms that no answer depends on: they are asked in one mode, and a trace is no part of an answer.
 _NOT_READ = ("_tracing", "_lazy")
+_PLAIN = frozenset({type(None), bool, int, float, str, torch.dtype})
 
 
 class Remembered(Generic[T]):
@@ -45,7 +46,7 @@ def key_of(*values: object) -> Hashable | None:
 
 
 def _frozen(value: object) -> Hashable:
-    if value is None or isinstance(value, (str, int, float, type, torch.dtype)):
+    if type(value) in _PLAIN or isinstance(value, (str, int, float, type)):
         return type(value), value
     if isinstance(value, torch.Tensor):
         value = value.numpy()

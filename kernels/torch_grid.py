@@ -15,8 +15,7 @@ import torch
 from .cpu import Window, can_run, resample_affine
 from .cpu.axis_weights import nearest_axis
 from .cpu.separable import can_resample, resample_axes
-
-Matrix = npt.NDArray[np.float64]
+from .tracking import Matrix
 
 PADDINGS = ("zeros", "border", "reflection")
 _LARGEST_REFLECTION = 8  # times the image

@@ -19,6 +19,7 @@ from monai.transforms.inverse import TraceableTransform
 from monai.utils import MetaKeys, TraceKeys, convert_to_tensor
 
 TransformInfo = Mapping[str, object]
+Matrix = npt.NDArray[np.float64]
 T = TypeVar("T")
 
 
@@ -112,16 +113,21 @@ def affine_rank(img: torch.Tensor) -> int:
     return int(img.peek_pending_rank()) if isinstance(img, MetaTensor) else 3
 
 
-def translation(rank: int, shift: Sequence[float]) -> torch.Tensor:
+def translation(rank: int, shift: Sequence[float]) -> Matrix:
     """The affine (rank + 1, rank + 1) of an output whose first voxel is voxel `shift` of the input."""
-    affine: npt.NDArray[np.float64] = np.eye(rank + 1)
+    affine = np.eye(rank + 1)
     affine[: len(shift), -1] = shift
-    return torch.from_numpy(affine)
+    return affine
+
+
+def keeps_metadata(img: object) -> bool:
+    """Whether what is made of `img` has metadata."""
+    return isinstance(img, MetaTensor) and bool(get_track_meta())
 
 
 def with_metadata(voxels: torch.Tensor, img: torch.Tensor) -> torch.Tensor:
     """`voxels` with a copy of the metadata of `img`."""
-    if not isinstance(img, MetaTensor) or not get_track_meta():
+    if not keeps_metadata(img):
         return voxels
     out = voxels.as_subclass(MetaTensor)
     out.__dict__ = {name: MetaObj.copy_items(value) for name, value in img.__dict__.items()}
@@ -132,25 +138,26 @@ def recorded(
     img: torch.Tensor,
     voxels: torch.Tensor,
     *,
-    affine: torch.Tensor,
+    affine: Matrix,
     extra_info: dict[str, object],
     orig_size: tuple[int, ...],
     transform_info: TransformInfo,
 ) -> torch.Tensor:
     """`voxels` with the metadata of `img` after a transform whose output voxels lie at `affine` @ voxel in `img`."""
-    if not get_track_meta() or not isinstance(img, MetaTensor):
+    if not keeps_metadata(img):
         return voxels
-    before = img.affine
-    if before.shape == affine.shape and before.dtype == affine.dtype == torch.float64 and MetaKeys.PIXDIM not in img.meta:
+    meta = cast(MetaTensor, img).meta
+    before = meta.get(MetaKeys.AFFINE)  # the property makes a default first, which costs more than the rest
+    usual = isinstance(before, torch.Tensor) and before.shape == affine.shape and before.dtype == torch.float64
+    if usual and MetaKeys.PIXDIM not in meta:
         out = cast(MetaTensor, with_metadata(voxels, img))
-        out.meta[MetaKeys.AFFINE] = before @ affine
+        out.meta[MetaKeys.AFFINE] = torch.from_numpy(before.numpy() @ affine)
         if transform_info[TraceKeys.TRACING]:
             record = {TraceKeys.ORIG_SIZE: orig_size, TraceKeys.LAZY: False, TraceKeys.EXTRA_INFO: extra_info}
             out.applied_operations.append({**transform_info, **record})
         return cast(torch.Tensor, out)
-    meta = TraceableTransform.track_transform_meta(
-        img, affine=affine, extra_info=extra_info, orig_size=orig_size, transform_info=transform_info, lazy=False
-    )
+    moved, about = torch.from_numpy(affine), {"extra_info": extra_info, "orig_size": orig_size, "transform_info": transform_info}
+    noted = TraceableTransform.track_transform_meta(img, affine=moved, lazy=False, **about)
     out = voxels.as_subclass(MetaTensor)
-    out.copy_meta_from(meta, copy_attr=False)
+    out.copy_meta_from(noted, copy_attr=False)
     return cast(torch.Tensor, out)

@@ -21,8 +21,8 @@ from monai.utils import TransformBackends, convert_to_dst_type, convert_to_tenso
 
 from ..matrices import between_centres
 from ..remembered import Remembered, key_of
-from ..torch_grid import Matrix, sample
-from ..tracking import Inner, TransformInfo, affine_rank, plain_image, recorded, tracked
+from ..torch_grid import sample
+from ..tracking import Inner, Matrix, TransformInfo, affine_rank, plain_image, recorded, tracked
 
 
 @dataclass(frozen=True, slots=True)
@@ -169,7 +169,7 @@ def _carried_out(
     image = recorded(
         img,
         out,
-        affine=torch.from_numpy(moved),
+        affine=moved,
         extra_info={
             "affine": affine.clone(),
             "mode": mode,

@@ -13,7 +13,7 @@ from monai.transforms.utils import map_spatial_axes
 from ..cpu.arrays import is_plain
 from ..cpu.axis_permutation import can_permute, permute
 from ..cpu.window import Window
-from ..tracking import Inner, Traced, affine_rank, plain_image, recorded, tracked
+from ..tracking import Inner, Traced, affine_rank, keeps_metadata, plain_image, recorded, tracked
 
 #: bytes; of what is larger, rows of whole lines of the cache are better written past it, which torch does not do
 _LARGE = 16 << 20
@@ -29,14 +29,17 @@ class Flip(mt.Flip):
         axes = None if voxels is None else _axes(voxels, self.spatial_axis, affine_rank(img))
         if voxels is None or axes is None:
             return cast(torch.Tensor, super().__call__(img, lazy=lazy))
+        flipped = _flipped(voxels, axes)
+        if not keeps_metadata(img):
+            return flipped
         size = tuple(voxels.shape[1:])
         affine = np.eye(affine_rank(img) + 1)
         for axis in axes:
             affine[axis - 1, axis - 1], affine[axis - 1, -1] = -1.0, size[axis - 1] - 1
         return recorded(
             img,
-            _flipped(voxels, axes),
-            affine=torch.from_numpy(affine),
+            flipped,
+            affine=affine,
             extra_info={"axes": self.spatial_axis},
             orig_size=size,
             transform_info=self.get_transform_info(),

@@ -7,7 +7,6 @@ from typing import cast
 
 import monai.transforms as mt
 import torch
-from monai.data.meta_obj import get_track_meta
 from monai.data.meta_tensor import MetaTensor
 from monai.transforms.spatial import functional as monai_functional
 from monai.transforms.utils import map_spatial_axes
@@ -15,7 +14,7 @@ from monai.utils import LazyAttr, TraceKeys
 
 from ..cpu.axis_permutation import can_permute, permute
 from ..cpu.window import Window
-from ..tracking import Traced, affine_rank, plain_voxels, recorded, tracked
+from ..tracking import Matrix, Traced, affine_rank, keeps_metadata, plain_voxels, recorded, tracked
 
 
 class Rotate90(mt.Rotate90):
@@ -30,10 +29,13 @@ class Rotate90(mt.Rotate90):
         rank, size = affine_rank(img), tuple(voxels.shape[1:])
         if len(set(axes)) != 2 or not all(0 <= axis < len(size) for axis in axes) or rank < len(size):
             return cast(torch.Tensor, super().__call__(img, lazy=lazy))
+        turned = _turned(voxels, self.k, (axes[0], axes[1]))
+        if not keeps_metadata(img):
+            return turned
         return recorded(
             img,
-            _turned(voxels, self.k, (axes[0], axes[1])),
-            affine=_affine(size, (axes[0], axes[1]), self.k, rank) if get_track_meta() else torch.eye(rank + 1),
+            turned,
+            affine=_affine(size, (axes[0], axes[1]), self.k, rank),
             extra_info={"axes": list(axes), "k": self.k},
             orig_size=size,
             transform_info=self.get_transform_info(),
@@ -53,11 +55,11 @@ def _turned(voxels: torch.Tensor, k: int, axes: tuple[int, int]) -> torch.Tensor
 
 
 @lru_cache(maxsize=512)
-def _affine(size: tuple[int, ...], axes: tuple[int, int], k: int, rank: int) -> torch.Tensor:
+def _affine(size: tuple[int, ...], axes: tuple[int, int], k: int, rank: int) -> Matrix:
     """MONAI's own matrix for such a turn, with its rounding: asked of its lazy mode for an image that occupies no memory."""
     probe = MetaTensor(torch.zeros(1).expand(1, *size), affine=torch.eye(rank + 1, dtype=torch.float64))
     turned = monai_functional.rotate90(probe, tuple(axis + 1 for axis in axes), k, lazy=True, transform_info={"tracing": True})
-    return cast(torch.Tensor, turned.pending_operations[-1][LazyAttr.AFFINE].to(torch.float64))
+    return cast(Matrix, turned.pending_operations[-1][LazyAttr.AFFINE].to(torch.float64).numpy())
 
 
 class RandRotate90(mt.RandRotate90, Traced):

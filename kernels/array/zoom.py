@@ -13,7 +13,7 @@ from monai.data.meta_tensor import get_spatial_ndim
 from monai.transforms.spatial import functional as monai_functional
 from monai.utils import TraceKeys, ensure_tuple_rep, get_equivalent_dtype
 
-from ..pending import can_execute, planned
+from ..pending import coverable, planned
 from ..tracking import Traced, tracked
 from .crop import ResizeWithPadOrCrop
 
@@ -30,15 +30,16 @@ class Zoom(mt.Zoom):
         dtype: DtypeLike | torch.dtype = None,
         lazy: bool | None = None,
     ) -> torch.Tensor:
-        if can_execute(img, self.lazy if lazy is None else lazy, self.mode if mode is None else mode):
+        voxels = coverable(img, self.lazy if lazy is None else lazy, self.mode if mode is None else mode)
+        if voxels is not None:
             img = tracked(img)
-            zoomed = self._interpolated(img, self.mode if mode is None else mode, align_corners, dtype)
+            zoomed = self._interpolated(img, voxels, self.mode if mode is None else mode, align_corners, dtype)
             if zoomed is not None:
                 return self._kept_size(img, zoomed, padding_mode or self.padding_mode)
         return cast(torch.Tensor, super().__call__(img, mode, padding_mode, align_corners, dtype, lazy))
 
     def _interpolated(
-        self, img: torch.Tensor, mode: str, align_corners: bool | None, dtype: DtypeLike | torch.dtype
+        self, img: torch.Tensor, voxels: torch.Tensor, mode: str, align_corners: bool | None, dtype: DtypeLike | torch.dtype
     ) -> torch.Tensor | None:
         pending = monai_functional.zoom(
             img,
@@ -52,7 +53,7 @@ class Zoom(mt.Zoom):
             transform_info=self.get_transform_info(),
         )
         plan = planned(pending)
-        return None if plan is None else plan.carry_out(img, self.get_transform_info())
+        return None if plan is None else plan.carry_out(img, voxels, self.get_transform_info())
 
     def _kept_size(self, img: torch.Tensor, zoomed: torch.Tensor, padding_mode: str) -> torch.Tensor:
         """Padded or cropped to the size of the image, and that entered in the record of the zoom."""

@@ -13,8 +13,8 @@ from monai.transforms.utils import create_grid
 from monai.utils import TraceKeys, ensure_tuple, ensure_tuple_rep, fall_back_tuple
 
 from ..matrices import affine_float32, between_centres, grid_float32, rotate_float64
+from ..tracking import Matrix
 from .call import Call, Item
-from .geometry import Matrix
 from .operations import Info, idle, info_of, interpolate, record, wrapped
 from .track import Record, Track
 

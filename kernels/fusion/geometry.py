@@ -7,11 +7,9 @@ from dataclasses import dataclass, field
 from functools import lru_cache
 
 import numpy as np
-import numpy.typing as npt
 
 from ..cpu.window import Window
-
-Matrix = npt.NDArray[np.float64]
+from ..tracking import Matrix
 
 
 @dataclass(frozen=True, slots=True, eq=False)

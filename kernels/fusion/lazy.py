@@ -17,8 +17,9 @@ from monai.transforms.lazy.utils import kwargs_from_pending, requires_interp
 from monai.utils import LazyAttr
 
 from ..cpu.window import Axis, Window
+from ..tracking import Matrix
 from .call import Call
-from .geometry import Geometry, Matrix
+from .geometry import Geometry
 from .track import Track
 
 

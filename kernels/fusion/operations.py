@@ -16,8 +16,8 @@ from monai.transforms.spatial import functional as spatial
 from monai.utils import TraceKeys
 
 from ..torch_grid import on_ties
+from ..tracking import Matrix
 from .call import Call
-from .geometry import Matrix
 from .settle import settle
 from .track import Record, Track
 

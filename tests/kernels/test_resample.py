@@ -32,8 +32,8 @@ def executed() -> Iterator[list[bool]]:
     calls: list[bool] = []
     ours = pending.Plan.carry_out
 
-    def watched(plan: pending.Plan, image: torch.Tensor, transform_info: dict[str, object]) -> torch.Tensor | None:
-        out = ours(plan, image, transform_info)
+    def watched(plan: pending.Plan, image: torch.Tensor, voxels: torch.Tensor, info: dict[str, object]) -> torch.Tensor | None:
+        out = ours(plan, image, voxels, info)
         calls.append(out is not None)
         return out
 
