@@ -11,7 +11,8 @@ import torch
 from monai.transforms.utils import map_spatial_axes
 
 from ..cpu.arrays import is_plain
-from ..cpu.axis_permutation import can_permute, permute
+from ..cpu.axis_permutation import can_permute
+from ..cpu.moves import permute
 from ..cpu.window import Window
 from ..tracking import Inner, Traced, affine_rank, keeps_metadata, plain_image, recorded, tracked
 

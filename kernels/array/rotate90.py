@@ -12,8 +12,9 @@ from monai.transforms.spatial import functional as monai_functional
 from monai.transforms.utils import map_spatial_axes
 from monai.utils import LazyAttr, TraceKeys
 
-from ..cpu.axis_permutation import can_permute, permute
-from ..cpu.window import Window
+from ..cpu.axis_permutation import can_permute
+from ..cpu.moves import moved
+from ..cpu.window import Gather, Window
 from ..tracking import Matrix, Traced, affine_rank, keeps_metadata, plain_voxels, recorded, tracked
 
 
@@ -51,7 +52,14 @@ class Rotate90(mt.Rotate90):
 def _turned(voxels: torch.Tensor, k: int, axes: tuple[int, int]) -> torch.Tensor:
     if k == 2:
         return torch.flip(voxels, [axis + 1 for axis in axes])
-    return permute(voxels, Window.whole(voxels.shape[1:]).rot90(k, axes))
+    shape, gather = _gather(tuple(voxels.shape[1:]), tuple(voxels.stride()[1:]), k, axes)
+    return moved(voxels, gather, shape)
+
+
+@lru_cache(maxsize=512)
+def _gather(size: tuple[int, ...], strides: tuple[int, ...], k: int, axes: tuple[int, int]) -> tuple[tuple[int, ...], Gather]:
+    window = Window.whole(size).rot90(k, axes)
+    return window.shape, window.gather(strides)
 
 
 @lru_cache(maxsize=512)

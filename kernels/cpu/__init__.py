@@ -5,9 +5,10 @@ grants. Nothing compiles at import.
 """
 
 from .affine import resample_affine
-from .axis_permutation import can_permute, permute
+from .axis_permutation import can_permute
 from .backend import choose_backend
 from .intensity import Clip, CounterNoise, Field, Gamma, Linear, Step, apply_steps, can_step, min_max
+from .moves import Moves, permute
 from .noise import counter_normal, exact_normal
 from .part import Part, can_run
 from .sample import run_sample
@@ -21,6 +22,7 @@ __all__ = [
     "Field",
     "Gamma",
     "Linear",
+    "Moves",
     "Part",
     "Scratch",
     "Step",

@@ -1,27 +1,24 @@
 """Crops, padding, flips, quarter turns and transpositions in one copy, bit for bit, with an optional `scale * v + shift`.
 
+The compiled code; `moves.py` calls it.
+
 Rows are short and often far apart, so the processor's own prefetching never locks on: what is due some rows later is asked
 for. Where the source runs along another axis than the output's rows, square tiles are transposed in registers.
 """
 
 from __future__ import annotations
 
-from typing import cast
-
 import numpy as np
 import torch
 
 from ..compilation import exact_kernel, inlined
-from ..threads import run_in_slabs
-from .arrays import MOVABLE, WORDS, Array, Floats, fits, flat_channels, is_plain, overlap, word_of
-from .backend import choose_backend, ops
-from .window import Window
+from .arrays import MOVABLE, Array, Floats, is_plain
+from .backend import ops
 
-SMALLEST_SLAB = 1 << 19  # voxels; a core that sleeps wakes in the time that half of them take
 PAST_THE_CACHES = 1 << 20  # bytes; about what a core's own caches keep until it is read
 _AHEAD = 16  # rows
 _TILES_AHEAD = 4
-_LARGEST_SIDE = 16  # voxels of a tile
+LARGEST_SIDE = 16  # voxels of a tile
 _NEAR = 256  # bytes from row to row, which the processor follows by itself
 LINE = 64  # bytes of a line of the cache
 
@@ -30,73 +27,8 @@ Box = tuple[int, int, int, int, int, int]
 
 
 def can_permute(source: torch.Tensor) -> bool:
-    """Whether `permute` takes this source (C, H, W) or (C, D, H, W)."""
+    """Whether `moves.permute` takes this source (C, H, W) or (C, D, H, W)."""
     return is_plain(source) and source.ndim in (3, 4) and source.dtype in MOVABLE
-
-
-def permute(
-    source: torch.Tensor,
-    window: Window,
-    out: torch.Tensor | None = None,
-    *,
-    fill: float = 0.0,
-    scale: float = 1.0,
-    shift: float = 0.0,
-    threads: int | None = None,
-) -> torch.Tensor:
-    """`window` of each channel of `source` (C, *window.source_shape), in `out` (C, *window.shape) or a new tensor.
-
-    Padding is `fill`, also where scale and shift, which only float32 takes, change the rest. Raises ValueError where
-    `can_permute` is false, or a shape or dtype does not fit.
-    """
-    if not can_permute(source) or tuple(source.shape[1:]) != window.source_shape:
-        raise ValueError(f"cannot copy {source.dtype} of shape {tuple(source.shape)} with a window on {window.source_shape}")
-    linear = scale != 1.0 or shift != 0.0
-    if linear and source.dtype != torch.float32:
-        raise ValueError(f"only float32 can be scaled and shifted, not {source.dtype}")
-    shape = (source.shape[0], *window.shape)
-    if out is None:
-        out = torch.empty(shape, dtype=source.dtype)
-    elif (reason := fits(out, shape, source.dtype)) is not None:
-        raise ValueError(f"the output {reason}")
-    elif overlap(source, out):
-        raise ValueError("the output lies in the source's memory")
-    if out.numel():
-        choose_backend()
-        run_permute(source, window, out, fill, scale, shift, threads)
-    return out
-
-
-def run_permute(
-    source: torch.Tensor, window: Window, out: torch.Tensor, fill: float, scale: float, shift: float, threads: int | None
-) -> None:
-    """As `permute`, of what has been checked and is not empty."""
-    linear = scale != 1.0 or shift != 0.0
-    shape = out.shape
-    gather = window.gather(source.stride()[1:])
-    depth = gather.shape[0]
-    # No thread begins inside a tile.
-    block = _LARGEST_SIDE if abs(gather.strides[0]) == 1 else 1
-    starts = out.data_ptr() | out.stride(0) * out.element_size()  # of the channels
-    past = out.numel() * out.element_size() >= PAST_THE_CACHES and starts % LINE == 0
-    if linear:
-        sources, targets = flat_channels(source), flat_channels(out)
-    else:
-        word = WORDS[source.element_size()]
-        sources, targets = flat_channels(source, word), flat_channels(out, word)
-        padding = 0 if fill == 0.0 else word_of(fill, source.dtype)
-    for c in range(shape[0]):
-
-        def slab(start: int, stop: int, c: int = c) -> None:
-            start, stop = start * block, min(stop * block, depth)
-            if linear:
-                numbers = np.float32(fill), np.float32(scale), np.float32(shift)
-                linear_planes(cast(Floats, sources[c]), *gather, cast(Floats, targets[c]), start, stop, *numbers, past)
-            else:
-                copy_planes(sources[c], *gather, targets[c], start, stop, padding, past)
-
-        planes = -(-SMALLEST_SLAB * depth * shape[0] // out.numel())
-        run_in_slabs(slab, -(-depth // block), -(-planes // block), threads)
 
 
 @exact_kernel
@@ -105,12 +37,23 @@ def copy_planes(
 ) -> None:
     """Planes start..stop of out (D, H, W), see `window.Gather`; words of one size. `past` the caches: see `copy_rows`."""
     line, plane = shape[2], shape[1] * shape[2]
-    if (strides[0] == 1 or strides[0] == -1) and strides[2] != 1 and strides[2] != -1:
-        # The source's rows run along z: with z and y exchanged it is the case of in-plane tiles.
+    if in_order_of_the_source(strides, past):
         turned, sizes, inside = (strides[1], strides[0], strides[2]), (shape[1], shape[0], shape[2]), box[2:4] + box[0:2] + box[4:]
         copy_rows(source, first, turned, sizes, inside, out, 0, 0, shape[1], start, stop, plane, line, fill, past)
     else:
         copy_rows(source, first, strides, shape, box, out, 0, start, stop, 0, shape[1], line, plane, fill, past)
+
+
+@inlined
+def in_order_of_the_source(strides: Triple, past: bool) -> bool:
+    """Whether z and y are better exchanged, so that y is the outer one.
+
+    Where the source's rows run along z, that makes the case of in-plane tiles of it. Where they stay rows, the source is read from
+    one end to the other, which pays when the output is written past the caches, wherever its rows are.
+    """
+    if strides[2] == 1 or strides[2] == -1:
+        return past and abs(strides[0]) < abs(strides[1])
+    return strides[0] == 1 or strides[0] == -1
 
 
 @exact_kernel
@@ -142,6 +85,7 @@ def copy_rows(
     by_tiles = stride_x != 1 and stride_x != -1 and (abs(stride_y) == 1 or abs(stride_z) == 1)
     far = abs(stride_y) * source.itemsize > _NEAR
     words = LINE // source.itemsize
+    asked = min(z1, z_stop), max(y0, y_start), min(y1, y_stop)
     past = past and (origin + x0) % words == 0 and (x1 - x0) % words == 0 and line % words == 0 and plane % words == 0
     for z in range(z_start, z_stop):
         for y in range(y_start, y_stop):
@@ -157,7 +101,7 @@ def copy_rows(
             begin = first + z * stride_z + y * stride_y + x0 * stride_x
             if stride_x == 1 or stride_x == -1:
                 if far:
-                    fetch_ahead(source, first + x0 * stride_x, strides, x1 - x0, z, y, z1, y0, y1)
+                    fetch_ahead(source, first + x0 * stride_x, strides, x1 - x0, z, y, asked[0], asked[1], asked[2])
                 if stride_x == 1:
                     ops.row_copy(out, to + x0, source, begin, x1 - x0, past)
                 else:
@@ -213,7 +157,7 @@ def _tiles(
 
 @inlined
 def fetch_ahead(source: Array, first: int, strides: Triple, count: int, z: int, y: int, z1: int, y0: int, y1: int) -> None:
-    """Ask for the row some rows after (z, y), on into the next plane."""
+    """Ask for the row some rows after (z, y), on into the next plane; up to z1, in each plane y0..y1."""
     ahead_z, ahead_y = z, y + _AHEAD
     if ahead_y >= y1:
         ahead_z, ahead_y = z + 1, y0 + ahead_y - y1
@@ -241,32 +185,70 @@ def linear_planes(
     past: bool,
 ) -> None:
     """As `copy_planes`, with float32 v * scale + shift, rounded twice, of what is not padding."""
-    stride_z, stride_y, stride_x = strides
-    height, width = shape[1], shape[2]
-    z0, z1, y0, y1, x0, x1 = box
-    turned = stride_x != 1 and stride_x != -1
-    block = _LARGEST_SIDE if turned and abs(stride_z) == 1 else 1
-    copied = start
+    stride_x, height, width = strides[2], shape[1], shape[2]
+    x0, x1 = box[4], box[5]
     past = past and x0 % 16 == 0 and (x1 - x0) % 16 == 0 and width % 16 == 0
-    for z in range(start, stop):
-        if turned and z == copied:
-            copied = z + block if stop - z >= 2 * block else stop  # no block is thinner than a tile
-            copy_rows(source, first, strides, shape, box, out, 0, z, copied, 0, height, width, height * width, fill, False)
-        for y in range(height):
-            to = (z * height + y) * width
+    if stride_x == 1 or stride_x == -1:
+        if in_order_of_the_source(strides, past):
+            turned, inside = (strides[1], strides[0], stride_x), box[2:4] + box[0:2] + box[4:]
+            linear_rows(
+                source, first, turned, width, inside, out, 0, height, start, stop, width, height * width, fill, scale, shift, past
+            )
+        else:
+            linear_rows(
+                source, first, strides, width, box, out, start, stop, 0, height, height * width, width, fill, scale, shift, past
+            )
+        return
+    block = LARGEST_SIDE if abs(strides[0]) == 1 else 1
+    z = start
+    while z < stop:
+        last = z + block if stop - z >= 2 * block else stop  # no block is thinner than a tile
+        copy_rows(source, first, strides, shape, box, out, 0, z, last, 0, height, width, height * width, fill, False)
+        for row in range(z * height, last * height):
+            plane = row // height
+            y = row - plane * height
+            if box[0] <= plane < box[1] and box[2] <= y < box[3] and x0 < x1:
+                at = row * width + x0
+                ops.row_linear(out, at, out, at, x1 - x0, scale, shift, False, False)
+        z = last
+
+
+@exact_kernel
+def linear_rows(
+    source: Floats,
+    first: int,
+    strides: Triple,
+    width: int,
+    box: Box,
+    out: Floats,
+    z_start: int,
+    z_stop: int,
+    y_start: int,
+    y_stop: int,
+    plane: int,
+    line: int,
+    fill: np.float32,
+    scale: np.float32,
+    shift: np.float32,
+    past: bool,
+) -> None:
+    """As `copy_rows` of rows that run along the source's."""
+    stride_z, stride_y, stride_x = strides
+    z0, z1, y0, y1, x0, x1 = box
+    asked = min(z1, z_stop), max(y0, y_start), min(y1, y_stop)
+    for z in range(z_start, z_stop):
+        for y in range(y_start, y_stop):
+            to = z * plane + y * line
             if z < z0 or z >= z1 or y < y0 or y >= y1 or x0 >= x1:
                 for x in range(width):
                     out[to + x] = fill
-                continue
-            if turned:
-                ops.row_linear(out, to + x0, out, to + x0, x1 - x0, scale, shift, False, False)
                 continue
             for x in range(x0):
                 out[to + x] = fill
             for x in range(x1, width):
                 out[to + x] = fill
             begin = first + z * stride_z + y * stride_y + x0 * stride_x
-            fetch_ahead(source, first + x0 * stride_x, strides, x1 - x0, z, y, z1, y0, y1)
+            fetch_ahead(source, first + x0 * stride_x, strides, x1 - x0, z, y, asked[0], asked[1], asked[2])
             if stride_x == 1:
                 ops.row_linear(out, to + x0, source, begin, x1 - x0, scale, shift, False, past)
             else:

@@ -7,10 +7,10 @@ from collections.abc import Sequence
 import numpy as np
 import numpy.typing as npt
 
-from .axis_permutation import run_permute
 from .backend import choose_backend
 from .bricks import Matrix
 from .intensity import Linear, run_passes, split_passes
+from .moves import Moves
 from .part import Part, check_part
 from .sampling import sample_parts
 from .scratch import Scratch
@@ -27,12 +27,14 @@ def run_sample(
     matrix: npt.NDArray[np.float64] | None = None,
     *,
     threads: int | None = None,
+    moves: Moves | None = None,
 ) -> None:
     """Write every part's `out`.
 
     Without `matrix` that is the window of the source, bit for bit, then the steps. With it (r, r + 1), which maps an output
     voxel's index to a place in the window, it is the window sampled there: linearly within 1e-5 of the range (a voxel beside an
-    infinite one may be NaN), or the nearest voxel, exactly but for ties. `threads=1` stays on the calling thread.
+    infinite one may be NaN), or the nearest voxel, exactly but for ties. `threads=1` stays on the calling thread. What is
+    only copied is entered in `moves`, if given, for the caller to run.
 
     Raises ValueError, before anything is written, for a tensor that `can_run` refuses, a shape that does not fit, a matrix
     that is not finite, or an empty window to sample from.
@@ -42,8 +44,11 @@ def run_sample(
         check_part(part, window, affine is not None)
     choose_backend()
     if affine is None:
+        together = Moves() if moves is None else moves
         for part in parts:
-            _copy(part, window, threads)
+            _copy(part, window, threads, together)
+        if moves is None:
+            together.run(threads)
         return
     for image, label in _couples(parts):
         sample_parts(image, label, window, affine, _scratch, threads)
@@ -65,15 +70,17 @@ def _checked_matrix(matrix: npt.NDArray[np.float64], window: Window) -> Matrix:
     return raised
 
 
-def _copy(part: Part, window: Window, threads: int | None) -> None:
+def _copy(part: Part, window: Window, threads: int | None, together: Moves) -> None:
     """No sampling: the window, then the steps. A first linear step is done with the copy where nothing is padded."""
     if not part.out.numel():
         return
     first, rest = Linear(), list(part.steps)
     if rest and isinstance(rest[0], Linear) and not window.padded:
         first, rest = rest[0], rest[1:]
-    run_permute(part.source, window, part.out, part.fill, first.scale, first.shift, threads)
+    moves = Moves() if rest else together
+    moves.add(part.source, window.gather(part.source.stride()[1:]), part.out, part.fill, first.scale, first.shift)
     if rest:
+        moves.run(threads)
         flat = part.out.view(-1).numpy()
         run_passes(flat, flat, split_passes(rest), None, threads)
 

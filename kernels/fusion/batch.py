@@ -12,10 +12,11 @@ from monai.data.utils import list_data_collate
 from monai.utils import TraceKeys
 from torch.utils.data import default_collate
 
+from ..cpu import Moves
 from ..threads import run_in_slabs, thread_count
 from .buffers import Buffers
 from .device import on_device, write_on_device
-from .settle import settle
+from .settle import is_moved, settle
 from .track import Track
 from .values import settled
 
@@ -67,9 +68,10 @@ def _write(
         return images
     helpers = min(threads or thread_count(), thread_count())
     turns = itertools.count()
+    moves = Moves() if all(is_moved(sample[key]) for sample in samples for key in keys) else None
 
     def one(j: int, inside: int | None) -> None:
-        written = settle([samples[j][key] for key in keys], [buffers[key][j] for key in keys], inside)
+        written = settle([samples[j][key] for key in keys], [buffers[key][j] for key in keys], inside, moves)
         for key, image in zip(keys, written, strict=True):
             images[key][j] = image
 
@@ -78,9 +80,11 @@ def _write(
         while (j := next(turns)) < len(samples):
             one(j, 1)
 
-    if len(samples) == 1 or helpers == 1:
+    if moves is not None or len(samples) == 1 or helpers == 1:
         for j in range(len(samples)):
             one(j, 1 if helpers == 1 else threads)
+        if moves is not None:
+            moves.run(threads)
     else:
         run_in_slabs(work, min(helpers, len(samples)), 1)
     return images

@@ -9,16 +9,23 @@ import torch
 from .. import cpu
 from ..cpu.arrays import CONVERTED
 from . import device
-from .points import apply_plainly, kernel_steps
+from .points import Scale, apply_plainly, kernel_steps
 from .track import Track
 
 _SMALL = 1 << 14  # voxels; below, torch's own arithmetic is as fast as calling a kernel
 
 
 def settle(
-    tracks: Sequence[Track], outs: Sequence[torch.Tensor | None] | None = None, threads: int | None = None
+    tracks: Sequence[Track],
+    outs: Sequence[torch.Tensor | None] | None = None,
+    threads: int | None = None,
+    moves: cpu.Moves | None = None,
 ) -> list[torch.Tensor]:
-    """The images, with their metadata; those with an entry in `outs` (contiguous, the result's shape and dtype) in there."""
+    """The images, with their metadata; those with an entry in `outs` (contiguous, the result's shape and dtype) in there.
+
+    What is only moved is entered in `moves`, if given, for the caller to run.
+    """
+    copies = cpu.Moves() if moves is None else moves
     outs = [None] * len(tracks) if outs is None else outs
     results: list[torch.Tensor | None] = [None] * len(tracks)
     together: dict[tuple[int, torch.device], list[int]] = {}
@@ -31,9 +38,11 @@ def settle(
         else:
             together.setdefault((id(track.geometry), track.source.device), []).append(i)
     for members in together.values():
-        written = write([tracks[i] for i in members], [outs[i] for i in members], threads)
+        written = write([tracks[i] for i in members], [outs[i] for i in members], threads, copies)
         for i, values in zip(members, written, strict=True):
             results[i] = values
+    if moves is None:
+        copies.run(threads)
     return [track.finish(values) for track, values in zip(tracks, results, strict=True) if values is not None]
 
 
@@ -54,8 +63,20 @@ def as_view(track: Track) -> torch.Tensor | None:
     return view.to(track.dtype)
 
 
-def write(tracks: Sequence[Track], outs: Sequence[torch.Tensor | None], threads: int | None) -> list[torch.Tensor]:
-    """Images of one geometry, on one device, in one pass."""
+def is_moved(track: Track) -> bool:
+    """Whether a copy is all there is to do, by our kernels."""
+    points, geometry = track.points, track.geometry if track.solid is None else None
+    if geometry is None or geometry.warp is not None or track.dtype is not track.source.dtype:
+        return False
+    if geometry.window.padded and not _turned(geometry.window):
+        return False
+    return not points or (len(points) == 1 and isinstance(points[0], Scale))
+
+
+def write(
+    tracks: Sequence[Track], outs: Sequence[torch.Tensor | None], threads: int | None, moves: cpu.Moves
+) -> list[torch.Tensor]:
+    """Images of one geometry, on one device, in one pass; those that are only moved when `moves` runs."""
     if device.on_device(tracks[0].source):
         return device.write_on_device([(tracks, outs)])[0]
     geometry = tracks[0].geometry
@@ -79,7 +100,7 @@ def write(tracks: Sequence[Track], outs: Sequence[torch.Tensor | None], threads:
         for part in parts:
             _pad(part, geometry.window, threads)
     else:
-        cpu.run_sample(parts, geometry.window, matrix, threads=threads)
+        cpu.run_sample(parts, geometry.window, matrix, threads=threads, moves=None if later else moves)
     for track, draft, target in later:
         if draft is not target:
             target.copy_(draft)

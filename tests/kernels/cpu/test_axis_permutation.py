@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from voxel_reference import Guarded, Turned, image, turned_windows
 
-from automl_run.kernels.cpu import Window, axis_permutation, can_permute, permute
+from automl_run.kernels.cpu import Window, can_permute, moves, permute
 
 DTYPES = [
     *(torch.bool, torch.uint8, torch.int8, torch.int16, torch.int32, torch.int64),
@@ -72,7 +72,7 @@ def test_a_slice_of_a_batch_is_written_in_place() -> None:
 
 
 def test_large_copies_on_several_threads(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(axis_permutation, "SMALLEST_SLAB", 1 << 16)
+    monkeypatch.setattr(moves, "SMALLEST_SLAB", 1 << 16)
     source = image([1, 70, 90, 110])
     before = torch.get_num_threads()
     try:
@@ -90,7 +90,7 @@ def test_quarter_turns_by_tiles(
     shape: tuple[int, int, int], axes: tuple[int, int], dtype: torch.dtype, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Sizes that tiles fit into exactly, not at all, and with a rest, for every size of a word; on several threads, and cropped."""
-    monkeypatch.setattr(axis_permutation, "SMALLEST_SLAB", 1 << 12)
+    monkeypatch.setattr(moves, "SMALLEST_SLAB", 1 << 12)
     source = image([2, *shape], dtype)
     before = torch.get_num_threads()
     try:
@@ -111,7 +111,7 @@ def test_quarter_turns_by_tiles(
 @pytest.mark.parametrize("width", [15, 16, 64, 65, 128])
 def test_what_is_written_past_the_caches(dtype: torch.dtype, width: int, monkeypatch: pytest.MonkeyPatch) -> None:
     """Rows of whole lines and others, turned, flipped, cropped and padded; outputs and channels that begin inside a line."""
-    monkeypatch.setattr(axis_permutation, "PAST_THE_CACHES", 0)
+    monkeypatch.setattr(moves, "PAST_THE_CACHES", 0)
     shape = (18, 32, width)
     source = image([2, *shape], dtype)
     whole = Window.whole(shape)
@@ -120,9 +120,9 @@ def test_what_is_written_past_the_caches(dtype: torch.dtype, width: int, monkeyp
     cropped = [whole.crop([1, 2, first], [16, 16, width - first]) for first in (0, min(16, width - 1))]
     for window in (whole, whole.flip([2]), whole.flip([0, 1, 2]), *turns, *padded, *cropped):
         expected = permute(source, window)
-        monkeypatch.setattr(axis_permutation, "PAST_THE_CACHES", 1 << 40)
+        monkeypatch.setattr(moves, "PAST_THE_CACHES", 1 << 40)
         assert torch.equal(permute(source, window), expected)
-        monkeypatch.setattr(axis_permutation, "PAST_THE_CACHES", 0)
+        monkeypatch.setattr(moves, "PAST_THE_CACHES", 0)
         for start in (0, 1, 64):
             size = expected[0].numel()
             memory = torch.full((2, 256 + size), 7).to(dtype)
