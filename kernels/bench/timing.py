@@ -2,6 +2,9 @@
 
 A busy machine slows a whole round, not one contender, so that the ratios within a round stand while the times do not. The order
 shifts from round to round. No two calls in a row use the same source.
+
+A turn is some calls in a row, of which the median counts: in training, too, sample follows sample. The first one alone would say
+how long code takes that the others have displaced from the caches: with a flip of 64^3 four times as long as the second one.
 """
 
 from __future__ import annotations
@@ -17,13 +20,20 @@ from .case import Contender
 #: torch's OpenMP threads spin for some milliseconds after their work; on few cores they would slow whoever comes next.
 SETTLE_S = 0.005
 WARM_UP_ROUNDS = 2
+CALLS = 3  # in a row
 _LEAST_ROUNDS, _MOST_ROUNDS = 5, 31
 
 Quartiles = tuple[float, float, float]
 
 
 def take_turns(
-    contenders: Sequence[Contender], *, rounds: int | None, budget_s: float, settle_s: float, synchronize: Callable[[], None]
+    contenders: Sequence[Contender],
+    *,
+    rounds: int | None,
+    budget_s: float,
+    settle_s: float,
+    synchronize: Callable[[], None],
+    calls: int = CALLS,
 ) -> dict[str, list[float]]:
     """Seconds of each contender, one a round. Without `rounds`, as many as fit into `budget_s`, from 5 to 31."""
     times: dict[str, list[float]] = {contender.name: [] for contender in contenders}
@@ -35,14 +45,14 @@ def take_turns(
     try:
         for i in range(WARM_UP_ROUNDS):
             begin = time.perf_counter()
-            _round(contenders, i, turns, settle_s, synchronize, times)
+            _round(contenders, i, turns, calls, settle_s, synchronize, times)
             round_s = time.perf_counter() - begin
         for measured in times.values():
             measured.clear()
         if rounds is None:
             rounds = min(max(int(budget_s / round_s), _LEAST_ROUNDS), _MOST_ROUNDS)
         for i in range(rounds):
-            _round(contenders, i, turns, settle_s, synchronize, times)
+            _round(contenders, i, turns, calls, settle_s, synchronize, times)
     finally:
         gc.enable()
     return times
@@ -52,21 +62,25 @@ def _round(
     contenders: Sequence[Contender],
     number: int,
     turns: count[int],
+    calls: int,
     settle_s: float,
     synchronize: Callable[[], None],
     times: dict[str, list[float]],
 ) -> None:
     first = number % len(contenders)
     for contender in (*contenders[first:], *contenders[:first]):
-        contender.prepare(number)
-        turn = next(turns)
+        spans = []
         _stay_awake(settle_s)
-        synchronize()
-        begin = time.perf_counter()
-        result = contender.call(turn)
-        synchronize()
-        times[contender.name].append(time.perf_counter() - begin)
-        del result
+        for _ in range(calls):
+            contender.prepare(number)
+            turn = next(turns)
+            synchronize()
+            begin = time.perf_counter()
+            result = contender.call(turn)
+            synchronize()
+            spans.append(time.perf_counter() - begin)
+            del result
+        times[contender.name].append(statistics.median(spans))
 
 
 def _stay_awake(span_s: float) -> None:

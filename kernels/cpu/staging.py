@@ -47,6 +47,7 @@ def stage_pairs(
     rows = np.zeros(3 * room, np.float32)  # the row before, this row, zeros
     turned = np.empty(width, np.float32)
     count = x1 - x0
+    leftmost = first + x0 * strides[2] - (0 if strides[2] == 1 else count - 1)
     zero = np.float32(0)
     for z in range(-BORDER, depth + 2):
         begin_plane = (z + BORDER) * plane
@@ -68,7 +69,7 @@ def stage_pairs(
                 for x in range(x1, width):
                     rows[this + x] = fill
                 begin = first + z * strides[0] + y * strides[1] + x0 * strides[2]
-                fetch_ahead(source, first + x0 * strides[2], strides, count, z, y, z1, y0, y1)
+                fetch_ahead(source, leftmost, strides, count, z, y, (z0, z1, y0, y1))
                 if strides[2] == 1:
                     row, to = source[begin : begin + count], rows[this + x0 : this + x1]
                     for i in range(count):

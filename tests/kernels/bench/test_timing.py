@@ -6,7 +6,7 @@ import pytest
 
 from automl_run.kernels.bench.case import Contender
 from automl_run.kernels.bench.checks import unchecked
-from automl_run.kernels.bench.timing import WARM_UP_ROUNDS, quartiles, ratios, take_turns
+from automl_run.kernels.bench.timing import CALLS, WARM_UP_ROUNDS, quartiles, ratios, take_turns
 
 
 def test_contenders_take_turns_on_different_sources() -> None:
@@ -25,8 +25,9 @@ def test_contenders_take_turns_on_different_sources() -> None:
         synchronize=lambda: synchronized.append(None),
     )
     assert {name: len(values) for name, values in times.items()} == {"a": 4, "b": 4, "c": 4}
-    rounds = [calls[i : i + 3] for i in range(0, len(calls), 3)]
+    rounds = [calls[i : i + 3 * CALLS] for i in range(0, len(calls), 3 * CALLS)]
     assert len(rounds) == 4 + WARM_UP_ROUNDS
+    assert all([name for name, _ in turn[::CALLS]] == [name for name, _ in turn[CALLS - 1 :: CALLS]] for turn in rounds)
     assert all({name for name, _ in turn} == set("abc") for turn in rounds)
     assert len({tuple(name for name, _ in turn) for turn in rounds}) == 3, "the order shifts"
     assert [turn for _, turn in calls] == list(range(len(calls))), "no source twice in a row"
