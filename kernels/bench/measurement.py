@@ -83,7 +83,7 @@ def _measure(spec: Spec, threads: int, options: Options) -> Result:
         right, wrong, written_bytes = _checked(case)
         timed = any(contender.name in SUBJECTS for contender in right)
         moved = (case.read_bytes + written_bytes) if case.read_bytes else 0
-        floor = case.floor or (_copy(moved // 2, spec.gpu) if moved else None)
+        floor = case.floor or (copy_of(moved // 2, spec.gpu) if moved else None)
         times = take_turns(
             [*right, *([floor] if floor else [])] if timed else [],
             rounds=options.rounds if case.rounds is None or options.rounds is not None else case.rounds,
@@ -149,7 +149,7 @@ def _row(spec: Spec, subject: str, threads: int, times: Mapping[str, Sequence[fl
     )
 
 
-def _copy(size: int, gpu: bool) -> Contender:
+def copy_of(size: int, gpu: bool) -> Contender:
     """The floor: `size` bytes read and as many written, by as many threads as torch finds useful."""
     device = "cuda" if gpu else "cpu"
     sources = [torch.ones(size, dtype=torch.uint8, device=device) for _ in range(ring_length(size))]
