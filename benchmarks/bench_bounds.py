@@ -40,7 +40,7 @@ from automl_run.kernels.fusion import noise
 ROOT = Path(__file__).resolve().parents[1]
 MARKS = ("<!-- bounds: written by bench_bounds.py -->", "<!-- end of bounds -->")
 HEAD = (
-    "| case | threads | copy floor ms | bookkeeping and a copy ms | in the caches ms | ours ms | missed: allowed ms, what is longer |",
+    "| case | threads | copy floor ms | bookkeeping and a copy ms | in the caches ms | ours ms | missed: ms allowed, reason |",
     "|-|-|-|-|-|-|-|",
 )
 STILL, HOT = ", bookkeeping and a copy", ", in the caches"

@@ -48,7 +48,7 @@ class Case:
     read_bytes: int  #: what has to be read at least; 0 for a case without a copy floor
     contenders: list[Contender] = field(default_factory=list)
     missing: dict[str, str] = field(default_factory=dict)  #: contender -> why it does not take part
-    rounds: int | None = None  #: where the usual number would take too long; its turns are one call
+    rounds: int | None = None  #: where the usual number would take too long
     close: Callable[[], None] | None = None
     floor: Contender | None = None  #: in place of the copy, where another bound says more
 

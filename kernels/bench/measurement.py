@@ -14,7 +14,7 @@ from .case import FLOOR, LAZY, MONAI, PLAIN, SUBJECTS, Arrays, Case, Contender, 
 from .checks import arrays, unchecked
 from .goals import Verdict, judge
 from .machine import ring_length
-from .timing import CALLS, SETTLE_S, Quartiles, quartiles, ratios, take_turns
+from .timing import SETTLE_S, Quartiles, quartiles, ratios, take_turns
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,7 +90,6 @@ def _measure(spec: Spec, threads: int, options: Options) -> Result:
             budget_s=options.budget_s,
             settle_s=options.settle_s if threads > 1 else 0.0,
             synchronize=torch.cuda.synchronize if spec.gpu else _nothing,
-            calls=CALLS if case.rounds is None else 1,
         )
     finally:
         if case.close is not None:

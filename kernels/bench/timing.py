@@ -21,6 +21,7 @@ from .case import Contender
 SETTLE_S = 0.005
 WARM_UP_ROUNDS = 2
 CALLS = 3  # in a row
+_LONG_S = 0.03  # of calls, after which what was displaced no longer counts
 _LEAST_ROUNDS, _MOST_ROUNDS = 5, 31
 
 Quartiles = tuple[float, float, float]
@@ -33,7 +34,6 @@ def take_turns(
     budget_s: float,
     settle_s: float,
     synchronize: Callable[[], None],
-    calls: int = CALLS,
 ) -> dict[str, list[float]]:
     """Seconds of each contender, one a round. Without `rounds`, as many as fit into `budget_s`, from 5 to 31."""
     times: dict[str, list[float]] = {contender.name: [] for contender in contenders}
@@ -45,14 +45,14 @@ def take_turns(
     try:
         for i in range(WARM_UP_ROUNDS):
             begin = time.perf_counter()
-            _round(contenders, i, turns, calls, settle_s, synchronize, times)
+            _round(contenders, i, turns, settle_s, synchronize, times)
             round_s = time.perf_counter() - begin
         for measured in times.values():
             measured.clear()
         if rounds is None:
             rounds = min(max(int(budget_s / round_s), _LEAST_ROUNDS), _MOST_ROUNDS)
         for i in range(rounds):
-            _round(contenders, i, turns, calls, settle_s, synchronize, times)
+            _round(contenders, i, turns, settle_s, synchronize, times)
     finally:
         gc.enable()
     return times
@@ -62,16 +62,15 @@ def _round(
     contenders: Sequence[Contender],
     number: int,
     turns: count[int],
-    calls: int,
     settle_s: float,
     synchronize: Callable[[], None],
     times: dict[str, list[float]],
 ) -> None:
     first = number % len(contenders)
     for contender in (*contenders[first:], *contenders[:first]):
-        spans = []
+        spans: list[float] = []
         _stay_awake(settle_s)
-        for _ in range(calls):
+        while len(spans) < CALLS and sum(spans) < _LONG_S:
             contender.prepare(number)
             turn = next(turns)
             synchronize()
