@@ -42,14 +42,17 @@ def row_reverse(e: Emitter, to: Any, start: Any, source: Any, first: Any, count:
         v = e.load(source, b.sub(b.sub(end, i), e.index(lanes)), lanes)
         return e.shuffle(v, v, range(lanes - 1, -1, -1))
 
-    _row(e, to, start, count, past, reversed_block)
+    _row(e, to, start, count, past, reversed_block, last_first=True)
 
 
-def _row(e: Emitter, to: Any, start: Any, count: Any, past: Any, values: Callable[[Any, int], Any]) -> None:
-    """to[start + i + j] = values(i, lanes)[j]."""
+def _row(
+    e: Emitter, to: Any, start: Any, count: Any, past: Any, values: Callable[[Any, int], Any], last_first: bool = False
+) -> None:
+    """to[start + i + j] = values(i, lanes)[j]. `last_first`: past the caches from the end on, as a reversed row lies in memory."""
     b, line = e.builder, 64 // e.bytes_of(to)
     with b.if_else(past) as (around, through):
         with around, e.steps(b.udiv(count, e.index(line)), line) as i:
+            i = b.sub(b.sub(count, e.index(line)), i) if last_first else i
             e.store_past(values(i, line), to, b.add(start, i))
         with through:
             e.cover(count, _widths(e.bytes_of(to)), lambda i, lanes: e.store(values(i, lanes), to, b.add(start, i)))
@@ -71,22 +74,25 @@ def row_linear(
     b = e.builder
     blocks, end = b.udiv(count, e.index(LANES)), b.add(first, count)
     scales, shifts = e.splat(scale, LANES), e.splat(shift, LANES)
-    done = b.mul(blocks, e.index(LANES))
+
+    def changed(i: Any, reading_back: bool) -> Any:
+        v = e.load(source, b.sub(b.sub(end, i), e.index(LANES)) if reading_back else b.add(first, i), LANES)
+        v = e.shuffle(v, v, _REVERSED) if reading_back else v
+        return b.fadd(b.fmul(v, scales), shifts)
+
     with b.if_else(backwards) as (reverse, forward):
         for branch, reading_back in ((reverse, True), (forward, False)):
-            with branch:
-                with e.steps(blocks, LANES) as i:
-                    v = e.load(source, b.sub(b.sub(end, i), e.index(LANES)) if reading_back else b.add(first, i), LANES)
-                    v = e.shuffle(v, v, _REVERSED) if reading_back else v
-                    value = b.fadd(b.fmul(v, scales), shifts)
-                    with b.if_else(past) as (around, through):
-                        with around:
-                            e.store_past(value, to, b.add(start, i))
-                        with through:
-                            e.store(value, to, b.add(start, i))
-                with e.rest(done, count) as i:
-                    v = e.load_one(source, b.sub(b.sub(end, i), e.index(1)) if reading_back else b.add(first, i))
-                    e.store_one(b.fadd(b.fmul(v, scale), shift), to, b.add(start, i))
+            # Which way to store is asked once a row: asked for every line, it took a third more.
+            with branch, b.if_else(past) as (around, through):
+                with around, e.steps(blocks, LANES) as i:
+                    i = b.sub(b.sub(count, e.index(LANES)), i) if reading_back else i
+                    e.store_past(changed(i, reading_back), to, b.add(start, i))
+                with through:
+                    with e.steps(blocks, LANES) as i:
+                        e.store(changed(i, reading_back), to, b.add(start, i))
+                    with e.rest(b.mul(blocks, e.index(LANES)), count) as i:
+                        v = e.load_one(source, b.sub(b.sub(end, i), e.index(1)) if reading_back else b.add(first, i))
+                        e.store_one(b.fadd(b.fmul(v, scale), shift), to, b.add(start, i))
 
 
 @vector_operation(ARRAY, INT, ARRAY, INT, ARRAY, INT, INT)
