@@ -85,8 +85,9 @@ def carried_out(
             pending = monais(image, *arguments, lazy=True)
             return planned(pending) if pending.shape == voxels.shape else None  # MONAI may add an axis
 
-        about = (transform, arguments, voxels.shape, voxels.dtype, cast(MetaTensor, image).meta.get(MetaKeys.AFFINE))
-        found = _plans.get(key_of(*about) if comes_back else None, plan)
+        tracked_as = cast(MetaTensor, image)
+        kind = voxels.shape, voxels.dtype, tracked_as.meta.get(MetaKeys.AFFINE), tracked_as.spatial_ndim
+        found = _plans.get(key_of(transform, arguments, *kind) if comes_back else None, plan)
         out = None if found is None else found.carry_out(image, voxels, (recorder or transform).get_transform_info())
         if out is not None:
             return out

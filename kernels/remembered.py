@@ -23,6 +23,9 @@ class Remembered(Generic[T]):
         self._most = most
         self._answers: dict[Hashable, T] = {}
 
+    def __len__(self) -> int:
+        return len(self._answers)
+
     def get(self, key: Hashable | None, answer: Callable[[], T]) -> T:
         """What `answer()` said for this key; None is the key of what is not kept."""
         if key is None:
@@ -49,7 +52,7 @@ def _frozen(value: object) -> Hashable:
     if type(value) in _PLAIN or isinstance(value, (str, int, float, type)):
         return type(value), value
     if isinstance(value, torch.Tensor):
-        value = value.numpy()
+        value = value.detach().numpy()
     if isinstance(value, np.ndarray) and not value.dtype.hasobject:
         return value.dtype.str, value.shape, value.tobytes()
     if isinstance(value, (list, tuple)):

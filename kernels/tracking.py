@@ -151,7 +151,7 @@ def recorded(
     usual = isinstance(before, torch.Tensor) and before.shape == affine.shape and before.dtype == torch.float64
     if usual and MetaKeys.PIXDIM not in meta:
         out = cast(MetaTensor, with_metadata(voxels, img))
-        out.meta[MetaKeys.AFFINE] = torch.from_numpy(before.numpy() @ affine)
+        out.meta[MetaKeys.AFFINE] = torch.from_numpy(before.detach().numpy() @ affine)
         if transform_info[TraceKeys.TRACING]:
             record = {TraceKeys.ORIG_SIZE: orig_size, TraceKeys.LAZY: False, TraceKeys.EXTRA_INFO: extra_info}
             out.applied_operations.append({**transform_info, **record})

@@ -158,7 +158,8 @@ def _carried_out(
     """As MONAI's `affine_func`; `affine` lies between the centres of the images."""
     out = resampler.sampled(img, grid, mode, padding_mode) if _is_ours(resampler, grid) and do_resampling else None
     if out is None:
-        arguments = (img, affine, grid, resampler, size, mode, padding_mode, do_resampling, image_only)
+        # The matrix becomes part of the record, and the one given may be kept for the next image.
+        arguments = (img, affine.clone(), grid, resampler, size, mode, padding_mode, do_resampling, image_only)
         done = monai_functional.affine_func(*arguments, lazy=False, transform_info=transform_info)
         return cast(torch.Tensor | tuple[torch.Tensor, Matrix], done)
     source, rank = tuple(img.shape[1:]), affine_rank(img)
@@ -210,8 +211,9 @@ class Affine(mt.Affine):
             return cast(torch.Tensor | tuple[torch.Tensor, Matrix], done)
         img = tracked(img)
         size = fall_back_tuple(self.spatial_size if spatial_size is None else spatial_size, img.shape[1:])
-        key = key_of(self.affine_grid, size) if _can_defer(size, self.affine_grid.device) else None
-        grid, affine = _grids.get(key, lambda: self.affine_grid(spatial_size=size))
+        made = self.affine_grid
+        deferred = made.dtype is not None and _can_defer(size, made.device)  # a grid itself is too large to be kept
+        grid, affine = _grids.get(key_of(made, size) if deferred else None, lambda: made(spatial_size=size, lazy=False))
         return _carried_out(
             img,
             affine,
@@ -252,7 +254,7 @@ class RandAffine(mt.RandAffine):
         if grid is None:
             grid = self.get_identity_grid(size, False)
             if self._do_transform:
-                grid = self.rand_affine_grid(grid=grid, randomize=randomize)
+                grid = self.rand_affine_grid(grid=grid, randomize=randomize, lazy=False)
         out = _carried_out(
             img,
             self.rand_affine_grid.get_transformation_matrix(),

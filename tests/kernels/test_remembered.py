@@ -10,6 +10,7 @@ import pytest
 import torch
 
 from automl_run import kernels
+from automl_run.kernels.array import affine
 from automl_run.kernels.remembered import Remembered, key_of
 
 from .parity import assert_same, pair, scan
@@ -70,6 +71,50 @@ def test_a_size_for_one_call_holds_for_that_call() -> None:
     image = scan((1, 15, 17, 9))
     for size in (None, (6, 7, 8), None):
         assert_same(ours(image, output_spatial_shape=size), theirs(image, output_spatial_shape=size), within=3e-3)
+
+
+def test_an_affine_built_to_be_lazy_may_be_called_eagerly() -> None:
+    image, turned = scan((1, 15, 17, 9)), {"rotate_params": (0.37, 0.1, -0.3), "padding_mode": "zeros", "image_only": True}
+    for lazy in (True, False):
+        ours, theirs = pair("Affine", lazy=lazy, **turned)
+        assert_same(ours(image, lazy=False), theirs(image, lazy=False), within=3e-3)
+    ours, theirs = pair("RandAffine", prob=1.0, rotate_range=0.3, padding_mode="zeros", lazy=True)
+    assert_same(ours.set_random_state(0)(image, lazy=False), theirs.set_random_state(0)(image, lazy=False), within=3e-3)
+
+
+def test_what_monai_samples_shares_no_matrix_with_the_next_image() -> None:
+    ours, theirs = pair("Affine", rotate_params=(0.21, 0.1, -0.3), padding_mode="zeros", image_only=True)
+    spoilt = ours(scan((1, 15, 17, 9), torch.int64))
+    spoilt.applied_operations[-1]["extra_info"]["affine"].zero_()
+    image = scan((1, 15, 17, 9))
+    assert_same(ours(image), theirs(image), within=3e-3)
+
+
+def test_grids_themselves_are_not_kept(monkeypatch: pytest.MonkeyPatch) -> None:
+    kept = Remembered[Any](4)
+    monkeypatch.setattr(affine, "_grids", kept)
+    for dtype, count in ((None, 0), (np.float32, 1)):
+        ours, theirs = pair("Affine", rotate_params=(0.2, 0.1, -0.3), padding_mode="zeros", image_only=True, dtype=dtype)
+        assert_same(ours(scan((1, 15, 17, 9))), theirs(scan((1, 15, 17, 9))), within=3e-3)
+        assert len(kept) == count
+
+
+def test_the_same_voxels_may_be_of_another_rank() -> None:
+    ours, theirs = pair("SpatialResample")
+    target = torch.diag(torch.tensor([2.0, 2.0, 2.0, 1.0], dtype=torch.float64))
+    for rank in (3, 2):
+        image = scan((1, 15, 17, 9))
+        image.spatial_ndim = rank
+        assert_same(ours(image, dst_affine=target), theirs(image, dst_affine=target), within=3e-3)
+
+
+@pytest.mark.parametrize(("name", "arguments"), [*KEPT, ("Flip", {"spatial_axis": 0})])
+def test_an_affine_may_require_a_gradient(name: str, arguments: dict[str, Any]) -> None:
+    ours, theirs = pair(name, **arguments)
+    image = scan((1, 15, 17, 9))
+    expected = theirs(image)
+    image.meta["affine"] = image.meta["affine"].requires_grad_()
+    assert torch.allclose(ours(image).as_tensor(), expected.as_tensor(), atol=3e-3)
 
 
 def test_only_so_many_are_kept_and_what_cannot_be_told_apart_is_not() -> None:
