@@ -16,7 +16,7 @@ import torch
 from numba import carray, types
 from numba.extending import intrinsic
 
-from ..compilation import exact_kernel
+from ..compilation import exact_kernel, inlined
 from ..threads import run_in_slabs
 from .arrays import WORDS, Array, Floats, fits, overlap, word_of
 from .axis_permutation import LARGEST_SIDE, LINE, PAST_THE_CACHES, can_permute, copy_planes, linear_planes
@@ -150,16 +150,21 @@ def _pointer(context: Any, address: Any, kind: Any) -> Any:
     return pointer(types.int64, kind), generate
 
 
+@inlined
+def planes_within(block: int, depth: int, start: int, stop: int) -> tuple[int, int]:
+    """Which of `depth` planes lie in start..stop: both ends go up to a whole block, so that neighbouring ranges meet."""
+    low = (max(start, 0) + block - 1) // block * block
+    return low, min((max(stop, 0) + block - 1) // block * block, depth)
+
+
 @exact_kernel
 def move_words(kind: Array, table: Table, start: int, stop: int) -> None:
     """Planes start..stop, counted over all images of the table, of words like `kind`."""
     begin = 0
     for e in range(table.shape[0]):
         t = table[e]
-        block, depth = t[0], t[7]
-        # Both ends go up to a whole block, so that neighbouring ranges meet.
-        low = (max(start - begin, 0) + block - 1) // block * block
-        high = min((max(stop - begin, 0) + block - 1) // block * block, depth)
+        depth = t[7]
+        low, high = planes_within(t[0], depth, start - begin, stop - begin)
         begin += depth
         if low >= high:
             continue
@@ -174,9 +179,8 @@ def move_numbers(kind: Floats, table: Table, numbers: Floats, start: int, stop: 
     begin = 0
     for e in range(table.shape[0]):
         t = table[e]
-        block, depth = t[0], t[7]
-        low = (max(start - begin, 0) + block - 1) // block * block
-        high = min((max(stop - begin, 0) + block - 1) // block * block, depth)
+        depth = t[7]
+        low, high = planes_within(t[0], depth, start - begin, stop - begin)
         begin += depth
         if low >= high:
             continue
